@@ -1,0 +1,75 @@
+"""Postgres: the declarative base of every model, the engine, and raw connections for the message road."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import DateTime, MetaData, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Model(DeclarativeBase):
+    """The base of every table's model. Relationships, where there are any, use `lazy="raise"`."""
+
+    metadata = metadata
+    type_annotation_map = {
+        UUID: Uuid(),
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB(),
+    }
+
+
+class Database:
+    """The way to Postgres for one process.
+
+    Args:
+        url: `postgresql+asyncpg://…`.
+        pool_size: most connections that SQLAlchemy keeps; the journal and the tail check have their own.
+    """
+
+    def __init__(self, url: str, pool_size: int = 10) -> None:
+        self.url = url
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=5,
+            pool_pre_ping=True,
+            connect_args={"timeout": 5, "command_timeout": 30},
+        )
+        self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(
+            self.engine, expire_on_commit=False
+        )
+
+    async def raw(self) -> asyncpg.Connection[asyncpg.Record]:
+        """Open a plain asyncpg connection that the caller owns and closes.
+
+        Raises:
+            OSError, asyncpg.PostgresError: the server cannot be reached.
+        """
+        return await asyncpg.connect(asyncpg_url(self.url), timeout=5, command_timeout=30)
+
+    async def close(self) -> None:
+        """Give all pooled connections back."""
+        await self.engine.dispose()
+
+
+def asyncpg_url(url: str) -> str:
+    """Return a SQLAlchemy address as asyncpg wants it: without the driver's name."""
+    return re.sub(r"^postgresql\+asyncpg:", "postgresql:", url)

@@ -1,0 +1,95 @@
+"""The unit of work: one transaction; what happened in it is told only after its commit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import HTTPConnection
+
+from app.errors import Unavailable
+from app.events import Event
+from app.infra.database import Database
+
+React = Callable[[Sequence[Event]], Awaitable[None]]
+
+
+class Work:
+    """One transaction and the facts recorded in it.
+
+    Attributes:
+        session: the SQLAlchemy session whose transaction this is.
+        facts: what has happened, in order; told to the reactions after the commit.
+    """
+
+    __slots__ = ("facts", "session")
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.facts: list[Event] = []
+
+    def record(self, fact: Event) -> None:
+        """Remember a fact, to be told once the transaction has committed."""
+        self.facts.append(fact)
+
+
+class WorkUnits:
+    """Makes units of work for one process.
+
+    Args:
+        database: where the transactions run.
+        react: called with the facts after each commit. Not called when nothing was recorded.
+    """
+
+    def __init__(self, database: Database, react: React) -> None:
+        self._database = database
+        self._react = react
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Work]:
+        """Run a block in one transaction: commit at its end, roll back if it raises.
+
+        Raises:
+            Unavailable: Postgres cannot be reached, or refused for a passing reason.
+        """
+        try:
+            async with self._database.sessions() as session:
+                work = Work(session)
+                yield work
+                await session.commit()
+        except DBAPIError as error:
+            if is_passing(error):
+                raise Unavailable("The database cannot be reached; try again.", retry_after_s=1) from error
+            raise
+        except (OSError, PoolTimeout) as error:
+            raise Unavailable("The database cannot be reached; try again.", retry_after_s=1) from error
+        if work.facts:
+            await self._react(work.facts)
+
+
+def is_passing(error: DBAPIError) -> bool:
+    """Tell whether a database error is of a kind that a repeat may get past.
+
+    Connection failures (class 08), insufficient resources (53: disk full, too many connections), operator
+    intervention (57: shutdown, cancel), system errors (58), deadlock and serialisation (40), lock timeout (55P03).
+    """
+    if error.connection_invalidated or isinstance(error, InterfaceError):
+        return True
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return state[:2] in {"08", "40", "53", "57", "58"} or state == "55P03"
+
+
+async def _work_of_request(connection: HTTPConnection) -> AsyncIterator[Work]:
+    units: WorkUnits = connection.app.state.work
+    async with units.begin() as work:
+        yield work
+
+
+# scope="function": the commit comes before the response is sent, not after it.
+RequestWork = Annotated[Work, Depends(_work_of_request, scope="function")]
+"""A route's unit of work: committed when the route has returned, before its answer leaves."""
