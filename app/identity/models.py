@@ -1,0 +1,117 @@
+"""The tables of identity: teams, sites, agents, their sessions and socket tickets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, Text, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.ids import uuid7
+from app.infra.database import Model
+
+
+class Team(Model):
+    """A group of agents with one queue."""
+
+    __tablename__ = "team"
+    __table_args__ = (
+        CheckConstraint("mode in ('direct', 'offer')", name="mode"),
+        Index("uq_team_name_lower", text("lower(name)"), unique=True),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    name: Mapped[str] = mapped_column(Text)
+    mode: Mapped[str] = mapped_column(Text, server_default="direct")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Site(Model):
+    """One website that carries the widget."""
+
+    __tablename__ = "site"
+    __table_args__ = (
+        CheckConstraint("pre_chat in ('off', 'optional', 'required')", name="pre_chat"),
+        CheckConstraint("accent ~ '^#[0-9a-f]{6}$'", name="accent"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    key: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    origins: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    greeting: Mapped[str] = mapped_column(Text, server_default="")
+    accent: Mapped[str] = mapped_column(Text, server_default="#5b5bd6")
+    locale: Mapped[str] = mapped_column(Text, server_default="en")
+    pre_chat: Mapped[str] = mapped_column(Text, server_default="optional")
+    identity_secret: Mapped[str] = mapped_column(Text)
+    team_id: Mapped[UUID] = mapped_column(ForeignKey("team.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Agent(Model):
+    """A person who answers.
+
+    `load`, `accepting`, `note`, `rev`, `last_assigned_at` and `seen_at` belong to routing: `rev` rises with every
+    change of load, capacity, accepting, teams or active, so that a copy elsewhere can tell which is newer.
+    """
+
+    __tablename__ = "agent"
+    __table_args__ = (
+        CheckConstraint("role in ('agent', 'supervisor', 'admin', 'owner')", name="role"),
+        CheckConstraint("capacity between 0 and 100", name="capacity"),
+        CheckConstraint("load >= 0", name="load"),
+        Index("uq_agent_email_lower", text("lower(email)"), unique=True),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    email: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    password_hash: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(Text, server_default="agent")
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+    capacity: Mapped[int] = mapped_column(server_default=text("4"))
+    load: Mapped[int] = mapped_column(server_default=text("0"))
+    accepting: Mapped[bool] = mapped_column(server_default=text("true"))
+    note: Mapped[str | None] = mapped_column(Text)
+    rev: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    last_assigned_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class TeamMember(Model):
+    """An agent's place in a team."""
+
+    __tablename__ = "team_member"
+
+    team_id: Mapped[UUID] = mapped_column(ForeignKey("team.id", ondelete="CASCADE"), primary_key=True)
+    agent_id: Mapped[UUID] = mapped_column(
+        ForeignKey("agent.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class AgentSession(Model):
+    """One signed-in browser of an agent. Only the token's hash is kept."""
+
+    __tablename__ = "agent_session"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    agent_id: Mapped[UUID] = mapped_column(ForeignKey("agent.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    revoked_at: Mapped[datetime | None]
+    address: Mapped[str] = mapped_column(Text, server_default="")
+    user_agent: Mapped[str] = mapped_column(Text, server_default="")
+
+
+class SocketTicket(Model):
+    """A single-use key to the socket. In Postgres, so that the console opens while Redis is down."""
+
+    __tablename__ = "socket_ticket"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("agent_session.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
