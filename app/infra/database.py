@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import DateTime, MetaData, Uuid
+from sqlalchemy import DateTime, MetaData, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -30,6 +30,7 @@ class Model(DeclarativeBase):
     metadata = metadata
     type_annotation_map = {
         UUID: Uuid(),
+        str: Text(),
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB(),
     }

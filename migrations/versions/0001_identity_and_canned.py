@@ -61,9 +61,7 @@ def upgrade() -> None:
         sa.Column("last_assigned_at", MOMENT),
         sa.Column("seen_at", MOMENT),
         sa.Column("created_at", MOMENT, server_default=NOW, nullable=False),
-        sa.CheckConstraint(
-            "role in ('agent', 'supervisor', 'admin', 'owner')", name=op.f("ck_agent_role")
-        ),
+        sa.CheckConstraint("role in ('agent', 'supervisor', 'admin', 'owner')", name=op.f("ck_agent_role")),
         sa.CheckConstraint("capacity between 0 and 100", name=op.f("ck_agent_capacity")),
         sa.CheckConstraint("load >= 0", name=op.f("ck_agent_load")),
     )

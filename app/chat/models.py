@@ -1,0 +1,136 @@
+"""The tables of a conversation: the thread, its episodes, stints and messages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.ids import uuid7
+from app.infra.database import Model
+
+
+class Conversation(Model):
+    """One thread between a visitor and the support side. A visitor has one on a site; it may reopen.
+
+    `gen` rises with every change of state and fences every command about it. `score` orders the queue and
+    stays the same for a whole episode, so that a requeue returns to the old place.
+    """
+
+    __tablename__ = "conversation"
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'offered', 'active', 'closed')", name="state"),
+        CheckConstraint("(agent_id IS NULL) = (state IN ('waiting', 'closed'))", name="owner"),
+        Index(
+            "ix_conversation_waiting", "team_id", "score", "id", postgresql_where=text("state = 'waiting'")
+        ),
+        Index(
+            "ix_conversation_owned",
+            "agent_id",
+            postgresql_where=text("state IN ('offered', 'active')"),
+        ),
+        Index("ix_conversation_team_id_changed_at", "team_id", "changed_at"),
+        Index("ix_conversation_closed", "team_id", "closed_at", postgresql_where=text("state = 'closed'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    site_id: Mapped[UUID] = mapped_column(ForeignKey("site.id"))
+    team_id: Mapped[UUID] = mapped_column(ForeignKey("team.id"))
+    visitor_id: Mapped[UUID] = mapped_column(ForeignKey("visitor.id"), unique=True)
+    state: Mapped[str]
+    gen: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id"))
+    last_agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id"))
+    episode: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    public_seq: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    internal_seq: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    visitor_read: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    agent_read: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    score: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    offer_expires_at: Mapped[datetime | None]
+    assigned_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    left_message: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Episode(Model):
+    """One waiting → closed run of a conversation. Metrics and ratings are per episode."""
+
+    __tablename__ = "episode"
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "number"),
+        Index("ix_episode_closed_at", "closed_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    site_id: Mapped[UUID] = mapped_column(ForeignKey("site.id"))
+    team_id: Mapped[UUID] = mapped_column(ForeignKey("team.id"))
+    agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id"))
+    queued_at: Mapped[datetime]
+    assigned_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    rating_prompted_at: Mapped[datetime | None]
+
+
+class Stint(Model):
+    """One agent's time on an episode."""
+
+    __tablename__ = "stint"
+    __table_args__ = (Index("ix_stint_episode_id", "episode_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    episode_id: Mapped[UUID] = mapped_column(ForeignKey("episode.id", ondelete="CASCADE"))
+    agent_id: Mapped[UUID] = mapped_column(ForeignKey("agent.id"))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None]
+
+
+class Message(Model):
+    """One event of a lane: a text, a note, or a change of state.
+
+    Rows are written only by `post_messages` and `lines.append`, both of which hold the conversation's lock; that
+    makes the sequence dense and a foreign key needless.
+    """
+
+    __tablename__ = "message"
+    __table_args__ = (
+        Index(
+            "uq_message_key",
+            "conversation_id",
+            "sender_id",
+            "m",
+            unique=True,
+            postgresql_where=text("sender_kind <> 'system'"),
+        ),
+    )
+
+    conversation_id: Mapped[UUID] = mapped_column(primary_key=True)
+    lane: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    m: Mapped[UUID]
+    kind: Mapped[str]
+    sender_kind: Mapped[str]
+    sender_id: Mapped[UUID]
+    sender_name: Mapped[str | None]
+    episode: Mapped[int]
+    at: Mapped[datetime]
+    body: Mapped[dict[str, Any]]
