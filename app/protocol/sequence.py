@@ -1,0 +1,60 @@
+"""The receiver rule: where a reader of a lane stands, and what to do with the next event."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Verdict(Enum):
+    """What to do with an event."""
+
+    APPLY = "apply"
+    DROP = "drop"
+    FETCH = "fetch"
+
+
+class Cursor:
+    """A reader's place in one lane.
+
+    Args:
+        have: the highest sequence number already applied.
+
+    Attributes:
+        have: as above, rising by one with each event applied.
+        head: the highest number known to exist; `head > have` means something must be fetched.
+        fetching: whether somebody is reading the missing events right now; until then live ones only raise `head`.
+    """
+
+    __slots__ = ("fetching", "have", "head")
+
+    def __init__(self, have: int) -> None:
+        self.have = have
+        self.head = have
+        self.fetching = False
+
+    def judge(self, s: int) -> Verdict:
+        """Say what to do with event `s`, and move forward if it is applied."""
+        if s > self.head:
+            self.head = s
+        if s <= self.have:
+            return Verdict.DROP
+        if self.fetching:
+            return Verdict.DROP
+        if s == self.have + 1:
+            self.have = s
+            return Verdict.APPLY
+        return Verdict.FETCH
+
+    def fetched(self, s: int) -> bool:
+        """Tell whether a fetched event `s` is the next one, and move forward if so."""
+        if s != self.have + 1:
+            return False
+        self.have = s
+        if s > self.head:
+            self.head = s
+        return True
+
+    @property
+    def behind(self) -> bool:
+        """Whether events are known to exist that were not applied yet."""
+        return self.head > self.have
