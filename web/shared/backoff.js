@@ -1,0 +1,34 @@
+// Full jitter, so that a thousand widgets do not come back in the same second.
+
+const FIRST_MS = 500;
+const LONGEST_MS = 30_000;
+
+export class Backoff {
+  failures = 0;
+  #notBefore = 0;
+
+  /**
+   * The server named a time: it wins over the next wait.
+   * @param {number} ms
+   */
+  wait(ms) {
+    this.#notBefore = Date.now() + ms;
+  }
+
+  /**
+   * @param {number} [afterMs]
+   * @returns {number} milliseconds until the next attempt
+   */
+  next(afterMs) {
+    const named = this.#notBefore > 0 ? Math.max(0, this.#notBefore - Date.now()) : afterMs;
+    this.#notBefore = 0;
+    const wait = named ?? Math.random() * Math.min(LONGEST_MS, FIRST_MS * 2 ** this.failures);
+    this.failures += 1;
+    return wait;
+  }
+
+  reset() {
+    this.failures = 0;
+    this.#notBefore = 0;
+  }
+}

@@ -1,0 +1,88 @@
+/** The frames of docs/protocol.md as the browser sees them. Types only: nothing of this is loaded. */
+export type LaneName = "public" | "internal";
+export type Person = { kind: "visitor" | "agent" | "system"; id?: string | null; name?: string | null };
+export type AgentRef = { id: string; name: string };
+
+export type Ev = {
+  t: "ev";
+  c: string;
+  lane: LaneName;
+  s: number;
+  kind: string;
+  m?: string | null;
+  from?: Person | null;
+  at: number;
+  data: any;
+};
+
+export type VisitorConversation = {
+  c: string;
+  gen: number;
+  state: "waiting" | "active" | "closed";
+  episode: number;
+  agent: AgentRef | null;
+  public: number;
+  read: { visitor: number; agent: number };
+  position: number | null;
+  can_rate: boolean;
+  score: number | null;
+  left_message: boolean;
+};
+
+export type Head = {
+  c: string;
+  gen: number;
+  state: "waiting" | "offered" | "active" | "closed";
+  site: { id: string; name: string };
+  team: { id: string; name: string };
+  visitor: { id: string; name: string | null; email: string | null; verified: boolean };
+  online: boolean;
+  agent: AgentRef | null;
+  episode: number;
+  queued_at: number;
+  assigned_at: number | null;
+  closed_at: number | null;
+  left_message: boolean;
+  public: number;
+  internal: number;
+  read: { visitor: number; agent: number };
+  preview: { text: string; from: "visitor" | "agent"; at: number } | null;
+  page: { url: string; title: string | null } | null;
+};
+
+export type Visitor = { id: string; name: string | null; email: string | null; verified: boolean };
+
+export type VisitorSnapshot = {
+  t: "snapshot";
+  role: "visitor";
+  now: number;
+  visitor: Visitor;
+  available: boolean;
+  conversation: VisitorConversation | null;
+};
+
+export type Me = {
+  id: string;
+  name: string;
+  role: "agent" | "supervisor" | "admin" | "owner";
+  accept: boolean;
+  load: number;
+  capacity: number;
+  note: null | "unresponsive";
+};
+
+export type Offer = { c: string; gen: number; mode: "direct" | "manual"; ttl_ms: number; head?: Head };
+
+export type AgentSnapshot = {
+  t: "snapshot";
+  role: "agent";
+  now: number;
+  me: Me;
+  teams: { id: string; name: string }[];
+  heads: Head[];
+  offers: Offer[];
+};
+
+/** Any frame; narrow it by `t`. */
+export type Frame = { t: string; [field: string]: any };
+export type Positions = { [c: string]: { public?: number; internal?: number } };
