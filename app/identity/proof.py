@@ -1,0 +1,116 @@
+"""A site's word for who a visitor is: a JWT it has signed, or an HMAC of the visitor's id there."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from app.errors import Invalid, Unauthorized
+from app.identity.models import Site
+from app.identity.schemas import SealedUser, SignedUser
+from app.text import clean_line
+
+LONGEST_LIFE = timedelta(hours=24)
+LEEWAY_S = 60
+"""Seconds by which a site's clock may be ahead of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedUser:
+    """Who a site says a visitor is.
+
+    Attributes:
+        external_id: the site's own id of the person; proven.
+        email, name: as given; None when not given.
+        email_proven: whether the e-mail is covered by the signature. It is in a JWT; it is not beside an HMAC.
+    """
+
+    external_id: str
+    email: str | None
+    name: str | None
+    email_proven: bool
+
+
+def verify_site_identity(site: Site, user: SignedUser | SealedUser, now: datetime) -> VerifiedUser:
+    """Check a site's word for who a visitor is.
+
+    A JWT is signed with HS256 and the site's identity secret, has `sub` (the site's id of the person), `aud` (the
+    site's key) and `exp` (at most 24 hours ahead), and may have `email` and `name`. A seal is the HMAC-SHA256 of
+    the id with the same secret, in hexadecimal.
+
+    Raises:
+        Unauthorized: for anything else.
+    """
+    try:
+        if isinstance(user, SignedUser):
+            return _from_jwt(site, user.jwt, now)
+        return _from_seal(site, user)
+    except (Invalid, JoseError, ValueError, TypeError, RecursionError) as error:
+        raise Unauthorized from error
+
+
+def _from_jwt(site: Site, text: str, now: datetime) -> VerifiedUser:
+    key = OctKey.import_key(site.identity_secret.encode())
+    token = jwt.decode(text, key, algorithms=["HS256"])
+    # `crit`, `b64`, `jku` and their like change what a signature means: none of them is understood here.
+    if not token.header.keys() <= {"alg", "typ", "kid"} or token.header.get("typ", "JWT") != "JWT":
+        raise Unauthorized
+    claims = token.claims
+    if claims.get("aud") != site.key:
+        raise Unauthorized
+    at = now.timestamp()
+    exp = _moment(claims, "exp")
+    if exp is None or not at < exp <= at + LONGEST_LIFE.total_seconds() + LEEWAY_S:
+        raise Unauthorized
+    for name in ("nbf", "iat"):
+        moment = _moment(claims, name)
+        if moment is not None and moment > at + LEEWAY_S:
+            raise Unauthorized
+    return VerifiedUser(
+        external_id=_line(claims, "sub", 255) or _refuse(),
+        email=_line(claims, "email", 254),
+        name=_line(claims, "name", 200),
+        email_proven=True,
+    )
+
+
+def _from_seal(site: Site, user: SealedUser) -> VerifiedUser:
+    right = hmac.new(site.identity_secret.encode(), user.id.encode(), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(right.encode(), user.hmac.lower().encode()):
+        raise Unauthorized
+    return VerifiedUser(
+        external_id=clean_line(user.id, most=255),
+        email=clean_line(user.email, most=254) if user.email else None,
+        name=clean_line(user.name, most=200) if user.name else None,
+        email_proven=False,
+    )
+
+
+def _moment(claims: dict[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise Unauthorized
+    return float(value)
+
+
+def _line(claims: dict[str, Any], name: str, most: int) -> str | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Unauthorized
+    return clean_line(value, most=most, need=False) or None
+
+
+def _refuse() -> str:
+    raise Unauthorized
