@@ -1,0 +1,54 @@
+"""The only ways to a conversation. Knowing an id gives nothing; a foreign one and an unknown one look the same."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.chat.models import Conversation
+from app.errors import NotFound
+from app.ids import AgentId, VisitorId
+
+
+async def conversation_for_visitor(
+    session: AsyncSession, visitor_id: VisitorId, conversation_id: UUID
+) -> Conversation:
+    """Return the visitor's own conversation.
+
+    Raises:
+        NotFound: it is somebody else's, or there is none.
+    """
+    return _found(
+        await session.scalar(
+            select(Conversation).where(
+                Conversation.id == conversation_id, Conversation.visitor_id == visitor_id
+            )
+        )
+    )
+
+
+async def conversation_for_agent(
+    session: AsyncSession, agent_id: AgentId, team_ids: Collection[UUID], conversation_id: UUID
+) -> Conversation:
+    """Return a conversation of the agent's teams, or one that is theirs.
+
+    Raises:
+        NotFound: it is neither, or there is none.
+    """
+    return _found(
+        await session.scalar(
+            select(Conversation).where(
+                Conversation.id == conversation_id,
+                or_(Conversation.team_id.in_(team_ids), Conversation.agent_id == agent_id),
+            )
+        )
+    )
+
+
+def _found(conversation: Conversation | None) -> Conversation:
+    if conversation is None:
+        raise NotFound
+    return conversation

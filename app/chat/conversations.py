@@ -1,0 +1,276 @@
+"""What can be done with a conversation. Each act runs in the caller's unit of work and locks the row first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.chat import episodes, lifecycle, lines
+from app.chat.events import ConversationChanged, ConversationQueued, ConversationUnqueued, OfferWithdrawn
+from app.chat.models import Conversation
+from app.clock import to_ms
+from app.contacts.models import Visitor
+from app.errors import NotFound
+from app.identity.capacity import free_slot, take_slot
+from app.identity.events import AgentChanged
+from app.identity.models import Site
+from app.ids import AgentId, ConversationId, TeamId, VisitorId, uuid7
+from app.infra.presence import is_connected
+from app.infra.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """An agent who acts on a conversation."""
+
+    id: AgentId
+    name: str
+
+    @property
+    def sender(self) -> tuple[str, UUID, str]:
+        return ("agent", self.id, self.name)
+
+    @property
+    def shown(self) -> dict[str, str]:
+        return {"id": str(self.id), "name": self.name}
+
+
+async def lock(session: AsyncSession, conversation_id: UUID) -> Conversation:
+    """Return a conversation's row, locked until the transaction ends.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = await session.execute(
+        select(Conversation).where(Conversation.id == conversation_id).with_for_update(key_share=True)
+    )
+    conversation = found.scalar_one_or_none()
+    if conversation is None:
+        raise NotFound
+    return conversation
+
+
+def changed(work: Work, conversation: Conversation, now: datetime, *agents: AgentId | UUID | None) -> None:
+    """Raise the generation and record that whoever lists the conversation should look again."""
+    conversation.gen += 1
+    conversation.changed_at = now
+    work.record(
+        ConversationChanged(
+            ConversationId(conversation.id),
+            TeamId(conversation.team_id),
+            VisitorId(conversation.visitor_id),
+            tuple(AgentId(a) for a in dict.fromkeys(agents) if a is not None),
+        )
+    )
+
+
+async def of_visitor(session: AsyncSession, visitor: Visitor, site: Site) -> Conversation:
+    """Return the visitor's one conversation, locked; made (closed and empty) if there was none."""
+    await session.execute(
+        insert(Conversation)
+        .values(id=uuid7(), site_id=site.id, team_id=site.team_id, visitor_id=visitor.id, state="closed")
+        .on_conflict_do_nothing()
+    )
+    found = await session.execute(
+        select(Conversation).where(Conversation.visitor_id == visitor.id).with_for_update(key_share=True)
+    )
+    return found.scalar_one()
+
+
+async def start(work: Work, visitor: Visitor, site: Site, now: datetime) -> tuple[Conversation, bool]:
+    """Put the visitor's conversation in line.
+
+    Returns:
+        The conversation, and whether it was open already (then nothing was done).
+    """
+    conversation = await of_visitor(work.session, visitor, site)
+    if conversation.state != "closed":
+        return conversation, True
+    conversation.state = lifecycle.after(conversation.state, "start")
+    conversation.team_id = site.team_id
+    conversation.score = to_ms(now)
+    episode = episodes.begin(work.session, conversation, now)
+    lines.append(work, conversation, lines.PUBLIC, "queued", {"episode": episode.number}, now)
+    changed(work, conversation, now)
+    work.record(_queued(conversation))
+    return conversation, False
+
+
+async def accept(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: datetime) -> Conversation:
+    """The agent takes the conversation that was offered to them.
+
+    Raises:
+        Conflict: `stale`: the offer is off, or was not theirs.
+    """
+    conversation = await lock(work.session, conversation_id)
+    lifecycle.check_generation(conversation.gen, gen)
+    conversation.state = lifecycle.after(conversation.state, "accept")
+    if conversation.agent_id != agent.id:
+        lifecycle.check_generation(-1, gen)
+    conversation.offer_expires_at = None
+    await _joined(work, conversation, agent, now)
+    return conversation
+
+
+async def claim(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: datetime) -> Conversation:
+    """The agent takes a waiting conversation out of the queue.
+
+    Raises:
+        Conflict: `stale` or `at_capacity`.
+    """
+    conversation = await lock(work.session, conversation_id)
+    lifecycle.check_generation(conversation.gen, gen)
+    conversation.state = lifecycle.after(conversation.state, "claim")
+    await take_slot(work.session, agent.id, now)
+    conversation.agent_id = agent.id
+    await _joined(work, conversation, agent, now)
+    work.record(AgentChanged(agent.id))
+    work.record(ConversationUnqueued(ConversationId(conversation.id), TeamId(conversation.team_id)))
+    return conversation
+
+
+async def _joined(work: Work, conversation: Conversation, agent: Actor, now: datetime) -> None:
+    conversation.last_agent_id = agent.id
+    conversation.left_message = False
+    await episodes.begin_stint(work.session, conversation, agent.id, now)
+    lines.append(work, conversation, lines.PUBLIC, "joined", {"agent": agent.shown}, now, sender=agent.sender)
+    changed(work, conversation, now, agent.id)
+
+
+async def reopen(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: datetime) -> Conversation:
+    """The agent opens a closed conversation again, as its agent; a new episode begins.
+
+    Raises:
+        Conflict: `stale` or `at_capacity`.
+    """
+    conversation = await lock(work.session, conversation_id)
+    lifecycle.check_generation(conversation.gen, gen)
+    conversation.state = lifecycle.after(conversation.state, "reopen")
+    await take_slot(work.session, agent.id, now)
+    conversation.agent_id = conversation.last_agent_id = agent.id
+    conversation.left_message = False
+    conversation.score = to_ms(now)
+    episodes.begin(work.session, conversation, now)
+    await work.session.flush()
+    await episodes.begin_stint(work.session, conversation, agent.id, now)
+    lines.append(
+        work, conversation, lines.PUBLIC, "reopened", {"agent": agent.shown}, now, sender=agent.sender
+    )
+    changed(work, conversation, now, agent.id)
+    work.record(AgentChanged(agent.id))
+    return conversation
+
+
+async def close(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: datetime) -> Conversation:
+    """The agent ends it.
+
+    Raises:
+        Conflict: `stale`, or `conversation_closed`.
+    """
+    conversation = await lock(work.session, conversation_id)
+    if conversation.state != "closed":
+        lifecycle.check_generation(conversation.gen, gen)
+    await _close_active(work, conversation, "agent", agent.sender, agent.shown, now)
+    return conversation
+
+
+async def end(work: Work, conversation_id: UUID, visitor: Visitor, now: datetime) -> Conversation:
+    """The visitor ends it, or gives up waiting.
+
+    Raises:
+        Conflict: `conversation_closed`.
+    """
+    conversation = await lock(work.session, conversation_id)
+    if conversation.state in ("waiting", "offered"):
+        await _leave(work, conversation, "left", ("visitor", visitor.id, visitor.name), now)
+    else:
+        await _close_active(work, conversation, "visitor", ("visitor", visitor.id, visitor.name), None, now)
+    return conversation
+
+
+async def _close_active(
+    work: Work,
+    conversation: Conversation,
+    by: Literal["agent", "visitor"],
+    sender: tuple[str, UUID, str | None],
+    shown: dict[str, str] | None,
+    now: datetime,
+) -> None:
+    conversation.state = lifecycle.after(conversation.state, "close")
+    agent_id = conversation.agent_id
+    assert agent_id is not None, "an active conversation has an agent"
+    conversation.agent_id = None
+    await episodes.end_stint(work.session, conversation, "closed", now)
+    episode = await episodes.finish(work.session, conversation, "answered", now)
+    if await is_connected(work.session, conversation.visitor_id):
+        episode.rating_prompted_at = now
+    await free_slot(work.session, AgentId(agent_id))
+    data = {"by": by, "reason": "ended", "agent": shown}
+    lines.append(work, conversation, lines.PUBLIC, "closed", data, now, sender=sender)
+    changed(work, conversation, now, agent_id)
+    work.record(AgentChanged(AgentId(agent_id)))
+
+
+async def abandon(work: Work, conversation: Conversation, now: datetime) -> None:
+    """The visitor of a locked conversation went away while waiting."""
+    await _leave(work, conversation, "abandoned", None, now)
+
+
+async def _leave(
+    work: Work,
+    conversation: Conversation,
+    outcome: Literal["left", "abandoned"],
+    sender: tuple[str, UUID, str | None] | None,
+    now: datetime,
+) -> None:
+    offered_to, gen = conversation.agent_id, conversation.gen
+    conversation.state = lifecycle.after(conversation.state, "leave")
+    conversation.agent_id = None
+    conversation.offer_expires_at = None
+    await episodes.finish(work.session, conversation, outcome, now)
+    data = {"by": "visitor" if sender else "system", "reason": outcome, "agent": None}
+    if sender is None:
+        lines.append(work, conversation, lines.PUBLIC, "closed", data, now)
+    else:
+        lines.append(work, conversation, lines.PUBLIC, "closed", data, now, sender=sender)
+    changed(work, conversation, now, offered_to)
+    if offered_to is not None:
+        await free_slot(work.session, AgentId(offered_to))
+        work.record(OfferWithdrawn(ConversationId(conversation.id), AgentId(offered_to), gen, "left"))
+        work.record(AgentChanged(AgentId(offered_to)))
+    work.record(ConversationUnqueued(ConversationId(conversation.id), TeamId(conversation.team_id)))
+
+
+async def requeue(work: Work, conversation: Conversation, reason: str, now: datetime) -> None:
+    """Take a locked active conversation from its agent and put it back at its old place."""
+    agent_id = conversation.agent_id
+    assert agent_id is not None, "an active conversation has an agent"
+    conversation.state = lifecycle.after(conversation.state, "requeue")
+    conversation.agent_id = None
+    await episodes.end_stint(work.session, conversation, reason, now)
+    await free_slot(work.session, AgentId(agent_id))
+    lines.append(work, conversation, lines.PUBLIC, "requeued", {"reason": reason}, now)
+    changed(work, conversation, now, agent_id)
+    work.record(AgentChanged(AgentId(agent_id)))
+    work.record(_queued(conversation))
+
+
+async def done(work: Work, conversation_id: UUID, agent: Actor, now: datetime) -> Conversation:
+    """An offline message needs no answer any more."""
+    conversation = await lock(work.session, conversation_id)
+    if conversation.left_message:
+        conversation.left_message = False
+        changed(work, conversation, now, agent.id)
+    return conversation
+
+
+def _queued(conversation: Conversation) -> ConversationQueued:
+    return ConversationQueued(
+        ConversationId(conversation.id), TeamId(conversation.team_id), conversation.score
+    )

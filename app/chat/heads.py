@@ -1,0 +1,152 @@
+"""Heads: a conversation in one line, as lists show it; and the visitor's own view of theirs."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.clock import maybe_ms, to_ms
+from app.infra.presence import live_sql
+
+PREVIEW = 160
+"""Code points of the last message that a list shows."""
+
+_SELECT = f"""
+SELECT c.id, c.gen, c.state, c.episode, c.queued_at, c.assigned_at, c.closed_at, c.left_message,
+       c.public_seq, c.internal_seq, c.visitor_read, c.agent_read,
+       s.id AS site_id, s.name AS site_name, t.id AS team_id, t.name AS team_name,
+       v.id AS visitor_id, v.name AS visitor_name, v.email, v.verified, v.page_url, v.page_title,
+       {live_sql("v.id")} AS online,
+       a.id AS agent_id, a.name AS agent_name,
+       left(l.body->>'text', {PREVIEW}) AS preview, l.sender_kind AS preview_from, l.at AS preview_at
+FROM conversation c
+JOIN site s ON s.id = c.site_id
+JOIN team t ON t.id = c.team_id
+JOIN visitor v ON v.id = c.visitor_id
+LEFT JOIN agent a ON a.id = CASE WHEN c.state = 'closed' THEN c.last_agent_id ELSE c.agent_id END
+LEFT JOIN LATERAL (
+    SELECT m.body, m.sender_kind, m.at FROM message m
+    WHERE m.conversation_id = c.id AND m.lane = 0 AND m.kind = 'message'
+    ORDER BY m.seq DESC LIMIT 1
+) l ON true
+"""
+_BY_ID = text(_SELECT + "WHERE c.id = ANY (:ids)")
+_FOR_AGENT = text(
+    _SELECT
+    + """
+WHERE c.id IN (
+    SELECT id FROM conversation WHERE agent_id = :agent
+    UNION SELECT id FROM conversation WHERE team_id = ANY (:teams) AND (state IN ('waiting', 'offered') OR left_message)
+    UNION (SELECT id FROM conversation WHERE state = 'closed' AND last_agent_id = :agent AND team_id = ANY (:teams)
+           ORDER BY closed_at DESC NULLS LAST LIMIT 20)
+)
+ORDER BY c.queued_at
+"""
+)
+_CLOSED = text(
+    _SELECT
+    + """
+WHERE c.state = 'closed' AND c.team_id = ANY (:teams) AND c.episode > 0
+  AND (CAST(:before AS timestamptz) IS NULL OR c.closed_at < :before)
+ORDER BY c.closed_at DESC LIMIT :limit
+"""
+)
+_CHANGED = text(
+    _SELECT + "WHERE c.team_id = ANY (:teams) AND c.changed_at > now() - make_interval(secs => :seconds)"
+)
+_VISITOR = text(
+    """
+SELECT c.id, c.gen, c.state, c.episode, c.team_id, c.public_seq, c.internal_seq, c.visitor_read, c.agent_read,
+       c.left_message, a.id AS agent_id, a.name AS agent_name, e.id AS episode_id, e.agent_id AS episode_agent,
+       e.rating_prompted_at, r.score
+FROM conversation c
+LEFT JOIN agent a ON a.id = c.agent_id AND c.state = 'active'
+LEFT JOIN episode e ON e.conversation_id = c.id AND e.number = c.episode
+LEFT JOIN rating r ON r.episode_id = e.id
+WHERE c.visitor_id = :visitor
+"""
+)
+
+Head = dict[str, Any]
+
+
+async def heads_by_id(session: AsyncSession, ids: list[UUID]) -> list[Head]:
+    """Return the heads of the conversations that exist among `ids`."""
+    return [_head(row) for row in await session.execute(_BY_ID, {"ids": ids})]
+
+
+async def heads_for_agent(session: AsyncSession, agent_id: UUID, team_ids: list[UUID]) -> list[Head]:
+    """Return what an agent's lists hold: theirs, their teams' waiting and left messages, their latest closed."""
+    rows = await session.execute(_FOR_AGENT, {"agent": agent_id, "teams": team_ids})
+    return [_head(row) for row in rows]
+
+
+async def closed_heads(
+    session: AsyncSession, team_ids: list[UUID], before: object, limit: int
+) -> tuple[list[Head], bool]:
+    """Return a page of closed conversations of some teams, latest first, and whether there are more."""
+    rows = list(
+        await session.execute(_CLOSED, {"teams": team_ids, "before": before, "limit": limit + 1})
+    )
+    return [_head(row) for row in rows[:limit]], len(rows) > limit
+
+
+async def heads_changed_within(session: AsyncSession, team_ids: list[UUID], seconds: float) -> list[Head]:
+    """Return the heads of some teams' conversations whose state changed in the last `seconds`."""
+    rows = await session.execute(_CHANGED, {"teams": team_ids, "seconds": seconds})
+    return [_head(row) for row in rows]
+
+
+async def visitor_row(session: AsyncSession, visitor_id: UUID) -> Row[Any] | None:
+    """Return the visitor's conversation with its latest episode, or None."""
+    return (await session.execute(_VISITOR, {"visitor": visitor_id})).one_or_none()
+
+
+def visitor_view(row: Row[Any], position: int | None) -> dict[str, Any]:
+    """Return a conversation as its visitor sees it."""
+    return {
+        "c": str(row.id),
+        "gen": row.gen,
+        "state": "waiting" if row.state == "offered" else row.state,
+        "episode": row.episode,
+        "agent": {"id": str(row.agent_id), "name": row.agent_name} if row.agent_id else None,
+        "public": row.public_seq,
+        "read": {"visitor": row.visitor_read, "agent": row.agent_read},
+        "position": position,
+        "can_rate": row.state == "closed" and row.episode_agent is not None,
+        "score": row.score,
+        "left_message": row.left_message,
+    }
+
+
+def _head(row: Row[Any]) -> Head:
+    return {
+        "c": str(row.id),
+        "gen": row.gen,
+        "state": row.state,
+        "site": {"id": str(row.site_id), "name": row.site_name},
+        "team": {"id": str(row.team_id), "name": row.team_name},
+        "visitor": {
+            "id": str(row.visitor_id),
+            "name": row.visitor_name,
+            "email": row.email,
+            "verified": row.verified,
+        },
+        "online": row.online,
+        "agent": {"id": str(row.agent_id), "name": row.agent_name} if row.agent_id else None,
+        "episode": row.episode,
+        "queued_at": to_ms(row.queued_at),
+        "assigned_at": maybe_ms(row.assigned_at),
+        "closed_at": maybe_ms(row.closed_at),
+        "left_message": row.left_message,
+        "public": row.public_seq,
+        "internal": row.internal_seq,
+        "read": {"visitor": row.visitor_read, "agent": row.agent_read},
+        "preview": {"text": row.preview, "from": row.preview_from, "at": to_ms(row.preview_at)}
+        if row.preview_at
+        else None,
+        "page": {"url": row.page_url, "title": row.page_title} if row.page_url else None,
+    }

@@ -1,0 +1,213 @@
+"""The batched writer: every message that people send goes through here, and is acknowledged after its commit.
+
+One task owns one Postgres connection. While a commit runs, drafts gather; the next commit takes all of them. There is
+no timer: at low load a batch is one message. A batch whose outcome is unknown (the connection broke) is repeated as
+the same batch, which is safe because the statement knows each key. Nobody is told "ok" before the commit, and
+publishing happens in the same tick as telling.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from app.clock import to_ms
+from app.errors import Unavailable
+from app.ids import ConversationId
+
+log = structlog.get_logger()
+
+_POST = """
+SELECT status, seq, at, state
+FROM post_messages($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::uuid[], $8::text[])
+"""
+MAX_BATCH = 512
+MAX_QUEUED = 20_000
+PATIENCE_S = 5.0
+"""How long a sender waits before hearing `unavailable`; the batch itself goes on being tried."""
+
+Status = Literal["ok", "dup", "conflict", "closed", "not_yours", "not_found", "unavailable", "internal"]
+
+
+@dataclass(slots=True, frozen=True)
+class Outcome:
+    """What became of a draft. `seq` and `at` (ms) are set when status is ok or dup; `state` is the conversation's."""
+
+    status: Status
+    seq: int = 0
+    at: int = 0
+    state: str = ""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A message or note on its way into its lane.
+
+    Attributes:
+        lane: 0 public, 1 internal.
+        body: the JSON object to store.
+        done: called once with the outcome, in the journal's task; must not block or raise.
+    """
+
+    conversation_id: ConversationId
+    lane: int
+    kind: str
+    sender_kind: Literal["visitor", "agent"]
+    sender_id: UUID
+    sender_name: str | None
+    m: UUID
+    body: str
+    done: Callable[[Outcome], None]
+    since: float = field(default_factory=time.monotonic)
+    told: bool = False
+
+    def tell(self, outcome: Outcome) -> None:
+        """Tell the sender, once."""
+        if not self.told:
+            self.told = True
+            self.done(outcome)
+
+
+class Journal:
+    """Writes drafts in batches.
+
+    Args:
+        connect: opens the journal's own connection.
+        publish: called for every committed draft (also for a repeated one: a crash may have come between commit
+            and publish), in sequence order, before its sender is told.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[asyncpg.Connection[asyncpg.Record]]],
+        publish: Callable[[Draft, Outcome], None],
+    ) -> None:
+        self._connect = connect
+        self._publish = publish
+        self._queue: deque[Draft] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        """Start the writer's task."""
+        self._task = asyncio.create_task(self._run(), name="journal")
+
+    async def stop(self) -> None:
+        """Write what is queued, then end. Never cancels a running commit."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+        if self._connection is not None:
+            await self._connection.close(timeout=2)
+
+    async def drained(self) -> None:
+        """Wait until nothing is queued or being written."""
+        await self._idle.wait()
+
+    def post(self, draft: Draft) -> None:
+        """Queue a draft; its `done` is called when it is decided.
+
+        Raises:
+            Unavailable: too many are waiting.
+        """
+        if len(self._queue) >= MAX_QUEUED or self._stopping:
+            raise Unavailable("The server cannot take more messages just now.", retry_after_s=1)
+        self._queue.append(draft)
+        self._idle.clear()
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            if not self._queue:
+                self._idle.set()
+                if self._stopping:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+            await self._settle(batch)
+
+    async def _settle(self, batch: list[Draft]) -> None:
+        """Repeat a batch until its outcome is known, then publish and tell."""
+        wait = 0.05
+        while True:
+            try:
+                rows = await self._write(batch)
+                break
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                if not _is_passing(error):
+                    await self._isolate(batch, error)
+                    return
+                log.warning("journal.retry", error=repr(error), drafts=len(batch))
+            await self._drop_connection()
+            self._tell_the_impatient(batch)
+            if self._stopping and all(draft.told for draft in batch):
+                return
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 1.0)
+        for draft, (status, seq, at, state) in zip(batch, rows, strict=True):
+            outcome = Outcome(status, seq or 0, to_ms(at) if at else 0, state or "")
+            if status in ("ok", "dup"):
+                self._publish(draft, outcome)
+            draft.tell(outcome)
+
+    async def _isolate(self, batch: list[Draft], error: Exception) -> None:
+        """One draft makes the statement fail: find it, so that the others are not lost with it."""
+        if len(batch) == 1:
+            log.error("journal.refused", error=repr(error), conversation=str(batch[0].conversation_id))
+            batch[0].tell(Outcome("internal"))
+            return
+        middle = len(batch) // 2
+        await self._settle(batch[:middle])
+        await self._settle(batch[middle:])
+
+    async def _write(self, batch: list[Draft]) -> list[asyncpg.Record]:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connect()
+        return await self._connection.fetch(
+            _POST,
+            [d.conversation_id for d in batch],
+            [d.lane for d in batch],
+            [d.kind for d in batch],
+            [d.sender_kind for d in batch],
+            [d.sender_id for d in batch],
+            [d.sender_name for d in batch],
+            [d.m for d in batch],
+            [d.body for d in batch],
+        )
+
+    async def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    def _tell_the_impatient(self, batch: list[Draft]) -> None:
+        """Say `unavailable` to senders who waited long enough. Drafts never tried are dropped: they come again."""
+        limit = time.monotonic() - PATIENCE_S
+        for draft in batch:
+            if draft.since < limit:
+                draft.tell(Outcome("unavailable"))
+        while self._queue and self._queue[0].since < limit:
+            self._queue.popleft().tell(Outcome("unavailable"))
+
+
+def _is_passing(error: Exception) -> bool:
+    """Tell whether a repeat may get past an error; see `app.infra.work.is_passing` for the classes."""
+    state = getattr(error, "sqlstate", None)
+    if state is None:
+        return True
+    return state[:2] in {"08", "40", "53", "57", "58"} or state == "55P03"

@@ -1,0 +1,83 @@
+"""Reading lanes: pages of events, and how far each lane goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.chat.wire import event_frame
+from app.clock import to_ms
+
+PAGE_BYTES = 96 * 1024
+"""A page stops here even if it holds fewer events than asked for, so that it fits a reader's outbox."""
+
+_COLUMNS = "lane, seq, kind, m, sender_kind, sender_id, sender_name, at, body::text AS body"
+_AFTER = text(
+    f"SELECT {_COLUMNS} FROM message WHERE conversation_id = :c AND lane = :lane AND seq > :after "
+    "ORDER BY seq LIMIT :limit"
+)
+_BEFORE = text(
+    f"SELECT {_COLUMNS} FROM message WHERE conversation_id = :c AND lane = :lane AND seq < :before "
+    "ORDER BY seq DESC LIMIT :limit"
+)
+_HEADS = text("SELECT id, public_seq, internal_seq FROM conversation WHERE id = ANY (:ids)")
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events of one lane, ascending.
+
+    Attributes:
+        events: (sequence number, encoded `ev` frame).
+        more: whether there are further ones in the direction that was asked for.
+    """
+
+    events: list[tuple[int, bytes]]
+    more: bool
+
+
+async def page_after(
+    session: AsyncSession, conversation_id: UUID, lane: int, after: int, limit: int
+) -> EventPage:
+    """Return events that follow `after`."""
+    rows = await session.execute(
+        _AFTER, {"c": conversation_id, "lane": lane, "after": after, "limit": limit + 1}
+    )
+    return _page(conversation_id, list(rows), limit)
+
+
+async def page_before(
+    session: AsyncSession, conversation_id: UUID, lane: int, before: int, limit: int
+) -> EventPage:
+    """Return the events that end just before `before`."""
+    rows = await session.execute(
+        _BEFORE, {"c": conversation_id, "lane": lane, "before": before, "limit": limit + 1}
+    )
+    page = _page(conversation_id, list(rows), limit)
+    page.events.reverse()
+    return page
+
+
+async def lane_heads(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+    """Return (public, internal) sequence heads of conversations."""
+    rows = await session.execute(_HEADS, {"ids": list(ids)})
+    return {row.id: (row.public_seq, row.internal_seq) for row in rows}
+
+
+def _page(conversation_id: UUID, rows: Sequence[object], limit: int) -> EventPage:
+    events: list[tuple[int, bytes]] = []
+    size = 0
+    for row in rows[:limit]:
+        lane, seq, kind, m, sender_kind, sender_id, sender_name, at, body = row  # type: ignore[misc]
+        frame = event_frame(
+            conversation_id, lane, seq, kind, m, (sender_kind, sender_id, sender_name), to_ms(at), body
+        )
+        size += len(frame)
+        if events and size > PAGE_BYTES:
+            return EventPage(events, True)
+        events.append((seq, frame))
+    return EventPage(events, len(rows) > limit)
