@@ -52,8 +52,9 @@ class Site(Model):
 class Agent(Model):
     """A person who answers.
 
-    `load`, `accepting`, `note`, `rev`, `last_assigned_at` and `seen_at` belong to routing: `rev` rises with every
-    change of load, capacity, accepting, teams or active, so that a copy elsewhere can tell which is newer.
+    `load`, `accepting`, `note`, `rev`, `last_assigned_at` and `seen_at` belong to routing: `rev` rises
+    with every change of load, capacity, accepting, teams or active, so that a copy elsewhere can tell which is
+    newer.
     """
 
     __tablename__ = "agent"

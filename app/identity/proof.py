@@ -14,9 +14,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from app.errors import Invalid, Unauthorized
+from app.identity.fields import clean_line
 from app.identity.models import Site
 from app.identity.schemas import SealedUser, SignedUser
-from app.text import clean_line
 
 LONGEST_LIFE = timedelta(hours=24)
 LEEWAY_S = 60
@@ -30,7 +30,7 @@ class VerifiedUser:
     Attributes:
         external_id: the site's own id of the person; proven.
         email, name: as given; None when not given.
-        email_proven: whether the e-mail is covered by the signature. It is in a JWT; it is not beside an HMAC.
+        email_proven: whether the signature covers the e-mail. It does in a JWT; it does not beside an HMAC.
     """
 
     external_id: str
@@ -42,9 +42,9 @@ class VerifiedUser:
 def verify_site_identity(site: Site, user: SignedUser | SealedUser, now: datetime) -> VerifiedUser:
     """Check a site's word for who a visitor is.
 
-    A JWT is signed with HS256 and the site's identity secret, has `sub` (the site's id of the person), `aud` (the
-    site's key) and `exp` (at most 24 hours ahead), and may have `email` and `name`. A seal is the HMAC-SHA256 of
-    the id with the same secret, in hexadecimal.
+    A JWT is signed with HS256 and the site's identity secret. It has `sub` (the site's id of the person), `aud`
+    (the site's key) and `exp` (at most 24 hours ahead), and may have `email` and `name`. A seal is the
+    HMAC-SHA256 of the id with the same secret, in hexadecimal.
 
     Raises:
         Unauthorized: for anything else.
@@ -87,9 +87,9 @@ def _from_seal(site: Site, user: SealedUser) -> VerifiedUser:
     if not hmac.compare_digest(right.encode(), user.hmac.lower().encode()):
         raise Unauthorized
     return VerifiedUser(
-        external_id=clean_line(user.id, most=255),
-        email=clean_line(user.email, most=254) if user.email else None,
-        name=clean_line(user.name, most=200) if user.name else None,
+        external_id=clean_line(user.id, field="id", most=255),
+        email=clean_line(user.email, field="email", most=254) if user.email else None,
+        name=clean_line(user.name, field="name", most=200) if user.name else None,
         email_proven=False,
     )
 
@@ -109,7 +109,7 @@ def _line(claims: dict[str, Any], name: str, most: int) -> str | None:
         return None
     if not isinstance(value, str):
         raise Unauthorized
-    return clean_line(value, most=most, need=False) or None
+    return clean_line(value, field=name, most=most, need=False) or None
 
 
 def _refuse() -> str:

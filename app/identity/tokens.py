@@ -1,4 +1,4 @@
-"""Tokens: the visitor's signed one, the agent's single-use socket ticket, the site's word for who a visitor is.
+"""Tokens: the visitor's signed one, the agent's single-use socket ticket, the site's word for a visitor.
 
 Whatever is wrong with one of them, the answer is the same `Unauthorized`.
 """
@@ -94,8 +94,7 @@ async def consume_ticket(session: AsyncSession, ticket: str, now: datetime) -> A
     """Take a ticket out of the world and return the live session it stands for.
 
     Raises:
-        Unauthorized: unknown, used, expired, or its session has ended meanwhile. An expired one is used up too,
-            but only if the caller commits.
+        Unauthorized: unknown, used, expired, or its session has ended meanwhile.
     """
     found: Any = await session.execute(
         delete(SocketTicket)

@@ -1,0 +1,115 @@
+"""Teams: groups of agents with one queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.errors import Conflict, Invalid, NotFound
+from app.identity.events import AgentChanged, TeamChanged
+from app.identity.fields import clean_line
+from app.identity.models import Agent, Team, TeamMember
+from app.ids import AgentId, TeamId
+from app.infra.work import Work
+
+
+async def team_by_id(session: AsyncSession, team_id: TeamId) -> Team:
+    """Return a team.
+
+    Raises:
+        NotFound: there is none.
+    """
+    team = await session.get(Team, team_id)
+    if team is None:
+        raise NotFound
+    return team
+
+
+async def all_teams(session: AsyncSession) -> Sequence[Team]:
+    """Return every team by name."""
+    return (await session.scalars(select(Team).order_by(func.lower(Team.name), Team.id))).all()
+
+
+async def teams_of(session: AsyncSession, agent_id: AgentId) -> Sequence[Team]:
+    """Return an agent's teams by name."""
+    query = (
+        select(Team).join(TeamMember, TeamMember.team_id == Team.id).where(TeamMember.agent_id == agent_id)
+    )
+    return (await session.scalars(query.order_by(func.lower(Team.name), Team.id))).all()
+
+
+async def members(session: AsyncSession, team_id: TeamId) -> Sequence[Agent]:
+    """Return a team's agents, active or not, by name."""
+    query = (
+        select(Agent).join(TeamMember, TeamMember.agent_id == Agent.id).where(TeamMember.team_id == team_id)
+    )
+    return (await session.scalars(query.order_by(func.lower(Agent.name), Agent.id))).all()
+
+
+async def memberships(session: AsyncSession) -> dict[TeamId, list[Agent]]:
+    """Return the agents of every team that has any, by name."""
+    query = select(TeamMember.team_id, Agent).join(Agent, Agent.id == TeamMember.agent_id)
+    found: dict[TeamId, list[Agent]] = {}
+    for team_id, agent in (await session.execute(query.order_by(func.lower(Agent.name), Agent.id))).tuples():
+        found.setdefault(TeamId(team_id), []).append(agent)
+    return found
+
+
+async def create_team(work: Work, name: str, agents: Iterable[AgentId] = ()) -> Team:
+    """Create a team.
+
+    Raises:
+        Invalid: the name is wrong, or one of the agents does not exist.
+        Conflict: `in_use`, the name is taken.
+    """
+    team = Team(name=clean_line(name, field="name", most=80))
+    work.session.add(team)
+    await _flush(work.session)
+    await _set_members(work, TeamId(team.id), agents)
+    work.record(TeamChanged(TeamId(team.id)))
+    return team
+
+
+async def change_team(work: Work, team_id: TeamId, name: str, agents: Iterable[AgentId]) -> Team:
+    """Give a team another name and other members.
+
+    Raises:
+        NotFound, Invalid, Conflict: as above.
+    """
+    team = await team_by_id(work.session, team_id)
+    team.name = clean_line(name, field="name", most=80)
+    await _flush(work.session)
+    await _set_members(work, team_id, agents)
+    work.record(TeamChanged(team_id))
+    return team
+
+
+async def _set_members(work: Work, team_id: TeamId, agents: Iterable[AgentId]) -> None:
+    session, wanted = work.session, set(agents)
+    had = set(await session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id == team_id)))
+    known = set(await session.scalars(select(Agent.id).where(Agent.id.in_(wanted))))
+    if known != wanted:
+        raise Invalid("One of the agents does not exist any more.", field="agent_ids")
+    gone, new = had - wanted, wanted - had
+    if gone:
+        await session.execute(
+            delete(TeamMember).where(TeamMember.team_id == team_id, TeamMember.agent_id.in_(gone))
+        )
+    if new:
+        await session.execute(insert(TeamMember), [{"team_id": team_id, "agent_id": agent} for agent in new])
+    if gone | new:
+        await session.execute(update(Agent).where(Agent.id.in_(gone | new)).values(rev=Agent.rev + 1))
+    for agent in sorted(gone | new):
+        work.record(AgentChanged(AgentId(agent)))
+
+
+async def _flush(session: AsyncSession) -> None:
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        if "uq_team_name_lower" not in str(error.orig):
+            raise
+        raise Conflict("There is a team of this name already.", code="in_use", field="name") from None
