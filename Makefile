@@ -1,0 +1,68 @@
+# Deskbell: `make run` serves it, `make test` proves it, `make check` reads it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST ?= $(BIN)/python -m pytest
+
+INSTALLED := $(VENV)/installed
+INSTALLED_DEV := $(VENV)/installed-dev
+
+.PHONY: help setup setup-dev run test check fmt lock clean
+
+help:
+	@echo "make run     serve Deskbell on http://127.0.0.1:8000 (installs what it needs first)"
+	@echo "make test    run every test (installs the development tools and a browser first)"
+	@echo "make check   formatting, lint, types, import contracts"
+	@echo "make fmt     format the Python code"
+	@echo "make setup   only install"
+	@echo "make lock    resolve the dependencies anew (needs uv)"
+
+setup: $(INSTALLED)
+
+setup-dev: $(INSTALLED_DEV)
+
+# The shell is replaced by the server, which also watches this make: an
+# interrupt sent to make alone does not reach the commands that it started.
+run: $(INSTALLED)
+	@exec $(BIN)/deskbell serve --until-parent $$PPID
+
+test: $(INSTALLED_DEV)
+	@$(BIN)/python -m tests.journeys.chromium
+	@exec $(PYTEST) $(ARGS)
+
+check: $(INSTALLED_DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	@tools/tsc/check
+
+fmt: $(INSTALLED_DEV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock:
+	@tools/lock
+
+clean:
+	rm -rf $(VENV) tools/tsc/node_modules
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Deskbell needs Python 3.11 or newer: name one with PYTHON=/path/to/python3." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "This Python cannot make virtual environments: install the package python3-venv (apt-get install python3-venv)." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): requirements.lock requirements-embedded.lock pyproject.toml | $(BIN)/python
+	@echo "Installing Deskbell into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements.lock
+	@tools/install-embedded $(BIN)/python
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(INSTALLED_DEV): requirements-dev.lock $(INSTALLED)
+	@echo "Installing the development tools into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@

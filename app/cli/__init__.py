@@ -1,0 +1,27 @@
+"""`deskbell`: what an operator does from a terminal.
+
+Each command is a module of its own, registered here. The only floor, beside
+`main`, that knows all others.
+"""
+
+import typer
+
+from app.cli.config import config
+from app.cli.migrate import migrate
+from app.cli.version import version
+
+cli = typer.Typer(
+    name="deskbell",
+    help="Self-hosted live chat.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+cli.command()(migrate)
+cli.command()(config)
+cli.command()(version)
+
+
+def main() -> None:
+    """The entry point of the `deskbell` command."""
+    cli()

@@ -1,0 +1,72 @@
+"""How alembic reaches the database: over asyncpg, one process at a time, never waiting long for a lock."""
+
+import asyncio
+from importlib import import_module
+
+from alembic import context
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.infra.database import metadata
+from app.settings import load_settings
+
+MODELS = (
+    "app.canned.models",
+    "app.chat.models",
+    "app.contacts.models",
+    "app.identity.models",
+    "app.infra.presence_models",
+    "app.surveys.models",
+)
+"""Every module that declares tables. A test compares this list with the files."""
+LOCK = 0x6465736B62656C6C
+"""The advisory lock of migrations: "deskbell" in ASCII."""
+LOCK_TIMEOUT = "5s"
+"""A migration that waits longer for a table would hold up everything queued behind it."""
+
+
+def run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        transaction_per_migration=True,
+        compare_type=True,
+        compare_server_default=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def run_alone(url: str) -> None:
+    """Migrate while no other process does; those that wait then find nothing left to do."""
+    engine = create_async_engine(url, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            # Asked for again and again, not waited for: a waiting statement keeps a
+            # snapshot open, which CREATE INDEX CONCURRENTLY in the other would wait for.
+            while not await connection.scalar(text(f"SELECT pg_try_advisory_lock({LOCK})")):
+                await connection.rollback()
+                await asyncio.sleep(0.1)
+            await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+            await connection.commit()
+            # Closing the connection frees the lock, however this ends.
+            await connection.run_sync(run)
+    finally:
+        await engine.dispose()
+
+
+def address() -> str:
+    """From the caller, else from `-x url=`, else from the settings."""
+    given = context.config.attributes.get("url") or context.get_x_argument(as_dictionary=True).get("url")
+    return str(given or load_settings().database_url)
+
+
+for module in MODELS:
+    import_module(module)
+if context.is_offline_mode():
+    context.configure(url=address(), target_metadata=metadata, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    asyncio.run(run_alone(address()))

@@ -1,0 +1,98 @@
+"""What every test can ask for: a real Postgres, a real Redis, settings that name them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from app.infra.database import Database
+from app.infra.schema import upgrade
+from app.settings import Settings
+from tests.real_servers import (
+    RealServers,
+    create_database,
+    drop_database,
+    empty_tables,
+    real_servers,
+)
+
+FreshDatabase = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[RealServers]:
+    """Postgres and Redis, started once (a worker of xdist has its own)."""
+    with real_servers() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def migrated_url(servers: RealServers) -> Iterator[str]:
+    """A database migrated once, for tests that use it one after another. Ask for `database_url` instead."""
+    url = asyncio.run(_migrated(servers))
+    yield url
+    asyncio.run(drop_database(servers.database_url, url))
+
+
+@pytest.fixture
+async def database_url(migrated_url: str) -> str:
+    """The address of a migrated database without a row in it."""
+    await empty_tables(migrated_url)
+    return migrated_url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The application's way to a migrated database without a row in it."""
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def fresh_database(servers: RealServers) -> AsyncIterator[FreshDatabase]:
+    """Make databases of the test's own: `await fresh_database()` is empty, `(migrated=True)` has the tables."""
+    made: list[str] = []
+
+    async def make(*, migrated: bool = False) -> str:
+        made.append(await create_database(servers.database_url))
+        if migrated:
+            await upgrade(made[-1])
+        return made[-1]
+
+    yield make
+    for url in made:
+        await drop_database(servers.database_url, url)
+
+
+@pytest.fixture
+def redis_url(servers: RealServers) -> str:
+    """The address of a Redis that others use too: put every key under `redis_prefix`."""
+    return servers.redis_url
+
+
+@pytest.fixture
+def redis_prefix() -> str:
+    """A prefix of keys that no other test has."""
+    return f"test-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, redis_prefix: str, tmp_path: Path) -> Settings:
+    """Complete settings: a clean database, a prefix of its own, a secret key, no network address in use."""
+    return Settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        redis_prefix=redis_prefix,
+        data_dir=tmp_path / "data",
+        secret_key="a secret key that only the tests know",
+        database_pool_size=5,
+    )
+
+
+async def _migrated(servers: RealServers) -> str:
+    url = await create_database(servers.database_url)
+    await upgrade(url)
+    return url
