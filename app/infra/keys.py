@@ -1,0 +1,74 @@
+"""Every Redis key and channel: a function each, with its type, lifetime and owner.
+
+All hold only what can be rebuilt from Postgres. One hash tag, so that scripts work on a cluster.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+
+class Keys:
+    """The names under one prefix.
+
+    Args:
+        prefix: `DESKBELL_REDIS_PREFIX`; two installations on one Redis differ in it.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.root = f"{prefix}:{{ws}}:"
+
+    def epoch(self) -> str:
+        """String. Which build of the index this is; missing when Redis lost its data. No expiry. Owner: routing."""
+        return f"{self.root}epoch"
+
+    def queue(self, team_id: UUID | str) -> str:
+        """Sorted set of waiting conversations by score (ms). No expiry. Owner: routing."""
+        return f"{self.root}q:{team_id}"
+
+    def idle(self, team_id: UUID | str) -> str:
+        """Sorted set of agents with room, the least busy first. No expiry. Owner: routing."""
+        return f"{self.root}idle:{team_id}"
+
+    def agent(self, agent_id: UUID | str) -> str:
+        """Hash: load, capacity, rev, last, teams. No expiry. Owner: routing."""
+        return f"{self.root}agent:{agent_id}"
+
+    def index(self) -> str:
+        """The pattern of all keys that a rebuild replaces."""
+        return f"{self.root}*"
+
+    def limit(self, what: str) -> str:
+        """Prefix of the rate limiter's counters. Expire with their window. Owner: limits."""
+        return f"{self.root}limit:{what}"
+
+    # Channels of the bus. Nothing is stored.
+
+    def channel(self, topic: str) -> str:
+        """The channel of a topic of the bus."""
+        return f"{self.root}bus:{topic}"
+
+
+def lane_topic(conversation_id: UUID | str, lane: int) -> str:
+    """Events of one lane of a conversation. A visitor's process never listens to lane 1 on the visitor's behalf."""
+    return f"c:{conversation_id}:{lane}"
+
+
+def agent_topic(agent_id: UUID | str) -> str:
+    """Offers, heads and status of one agent, and the order to sign out."""
+    return f"a:{agent_id}"
+
+
+def team_topic(team_id: UUID | str) -> str:
+    """Heads of a team's conversations, for its agents."""
+    return f"t:{team_id}"
+
+
+def visitor_topic(visitor_id: UUID | str) -> str:
+    """What all of one visitor's tabs should know."""
+    return f"v:{visitor_id}"
+
+
+def queue_topic(team_id: UUID | str) -> str:
+    """A team's queue or staffing moved: positions and availability may differ now."""
+    return f"q:{team_id}"
