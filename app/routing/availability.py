@@ -1,0 +1,105 @@
+"""Who may get conversations now, as Postgres has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.clock import to_ms
+from app.infra.presence import live_sql
+from app.routing.assignment import SINCE_MS, Candidate
+
+ELIGIBLE = f"a.active AND a.accepting AND {live_sql('a.id')}"
+"""SQL condition on `agent a`: may be given conversations (capacity apart)."""
+
+_CANDIDATES = f"""
+SELECT a.id, a.load, CASE WHEN {ELIGIBLE} THEN a.capacity ELSE 0 END AS capacity, a.rev, a.last_assigned_at,
+       ARRAY(SELECT tm.team_id::text FROM team_member tm WHERE tm.agent_id = a.id ORDER BY 1) AS teams
+FROM agent a
+"""
+_ONE = text(_CANDIDATES + "WHERE a.id = :agent")
+_ALL = text(_CANDIDATES + "WHERE a.active")
+_STAFFED = text(
+    f"""
+SELECT tm.team_id FROM team_member tm JOIN agent a ON a.id = tm.agent_id
+WHERE tm.team_id = ANY (:teams) AND {ELIGIBLE} GROUP BY tm.team_id
+"""
+)
+_ME = text("SELECT id, name, role, accepting, load, capacity, note FROM agent WHERE id = :agent")
+_TEAMS = text(
+    "SELECT t.id, t.name FROM team t JOIN team_member tm ON tm.team_id = t.id WHERE tm.agent_id = :agent "
+    "ORDER BY t.name"
+)
+
+
+async def candidate(session: AsyncSession, agent_id: UUID) -> Candidate | None:
+    """Return an agent as the index should know them, or None for an unknown one."""
+    row = (await session.execute(_ONE, {"agent": agent_id})).one_or_none()
+    return _candidate(row) if row else None
+
+
+async def candidates(session: AsyncSession) -> list[Candidate]:
+    """Return every agent, for a rebuild of the index."""
+    return [_candidate(row) for row in await session.execute(_ALL)]
+
+
+async def staffed_teams(session: AsyncSession, team_ids: list[UUID]) -> set[UUID]:
+    """Return those of the teams in which somebody takes chats right now, with room or not."""
+    rows = await session.execute(_STAFFED, {"teams": team_ids})
+    return set(rows.scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An agent's own status, and their teams, as their console shows it."""
+
+    me: dict[str, object]
+    teams: list[dict[str, str]]
+
+    @property
+    def team_ids(self) -> list[UUID]:
+        return [UUID(team["id"]) for team in self.teams]
+
+
+async def status_of(session: AsyncSession, agent_id: UUID) -> Status:
+    """Return an agent's status and teams."""
+    row = (await session.execute(_ME, {"agent": agent_id})).one()
+    teams = await session.execute(_TEAMS, {"agent": agent_id})
+    return Status(
+        {
+            "id": str(row.id),
+            "name": row.name,
+            "role": row.role,
+            "accept": row.accepting,
+            "load": row.load,
+            "capacity": row.capacity,
+            "note": row.note,
+        },
+        [{"id": str(team.id), "name": team.name} for team in teams],
+    )
+
+
+async def set_accepting(session: AsyncSession, agent_id: UUID, accepting: bool) -> None:
+    """Turn new chats on or off for an agent. Turning them on forgets an earlier missed offer."""
+    await session.execute(
+        text(
+            "UPDATE agent SET accepting = :on, rev = rev + 1, note = CASE WHEN :on THEN NULL ELSE note END "
+            "WHERE id = :agent"
+        ),
+        {"agent": agent_id, "on": accepting},
+    )
+
+
+def _candidate(row: object) -> Candidate:
+    id_, load, capacity, rev, last, teams = row  # type: ignore[misc]
+    return Candidate(
+        id=str(id_),
+        load=load,
+        capacity=capacity,
+        last_ms=to_ms(last) if last else SINCE_MS,
+        teams=tuple(teams),
+        rev=rev,
+    )

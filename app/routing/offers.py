@@ -1,0 +1,184 @@
+"""Offers in Postgres: claimed by compare-and-set, taken back when nobody answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.chat import lifecycle, lines
+from app.chat.conversations import abandon, changed, requeue
+from app.chat.events import ConversationQueued, ConversationUnqueued, OfferWithdrawn
+from app.chat.models import Conversation
+from app.identity.capacity import free_slot
+from app.identity.events import AgentChanged
+from app.identity.models import Agent, Team
+from app.ids import AgentId, ConversationId, TeamId
+from app.infra.presence import live_sql
+from app.infra.work import Work
+from app.routing.assignment import Pair
+from app.routing.availability import ELIGIBLE
+from app.routing.events import OfferMade
+
+CONFIRM_S = 5
+"""Direct mode: the agent's client confirms by itself; silence means that nobody is there."""
+AGENT_GRACE_S = 30
+VISITOR_GRACE_S = 60
+
+# The whole condition stands in one statement, so that no two claims can both pass it.
+_TAKE = text(
+    f"""
+UPDATE agent a SET load = a.load + 1, rev = a.rev + 1, last_assigned_at = :now
+WHERE a.id = :agent AND a.load < a.capacity AND {ELIGIBLE}
+  AND EXISTS (SELECT 1 FROM team_member tm WHERE tm.agent_id = a.id AND tm.team_id = :team)
+RETURNING a.name
+"""
+)
+
+
+async def offer_pairs(work: Work, pairs: Sequence[Pair], now: datetime) -> list[Pair]:
+    """Turn proposals into offers, all in one transaction; return those that Postgres refused.
+
+    Conversations are locked before agents, each in id order, so that claims cannot deadlock.
+    """
+    session = work.session
+    waiting = {
+        str(row.id): row
+        for row in await session.scalars(
+            select(Conversation)
+            .where(
+                Conversation.id.in_([UUID(p.conversation) for p in pairs]), Conversation.state == "waiting"
+            )
+            .order_by(Conversation.id)
+            .with_for_update(key_share=True)
+        )
+    }
+    agents = sorted({UUID(p.agent) for p in pairs})
+    await session.execute(
+        select(Agent.id).where(Agent.id.in_(agents)).order_by(Agent.id).with_for_update(key_share=True)
+    )
+    modes = dict((await session.execute(select(Team.id, Team.mode))).tuples().all())
+    refused: list[Pair] = []
+    for pair in pairs:
+        conversation = waiting.pop(pair.conversation, None)
+        if conversation is None:
+            refused.append(pair)
+            continue
+        agent_id = AgentId(UUID(pair.agent))
+        name = (
+            await session.execute(_TAKE, {"agent": agent_id, "team": conversation.team_id, "now": now})
+        ).scalar_one_or_none()
+        if name is None:
+            refused.append(pair)
+            continue
+        _offer(work, conversation, agent_id, name, modes[conversation.team_id], now)
+    return refused
+
+
+def _offer(
+    work: Work, conversation: Conversation, agent_id: AgentId, name: str, mode: str, now: datetime
+) -> None:
+    conversation.state = lifecycle.after(conversation.state, "offer")
+    conversation.agent_id = agent_id
+    conversation.offer_expires_at = now + timedelta(seconds=CONFIRM_S)
+    changed(work, conversation, now, agent_id)
+    data = {"agent": {"id": str(agent_id), "name": name}, "gen": conversation.gen}
+    lines.append(work, conversation, lines.INTERNAL, "offered", data, now)
+    work.record(
+        OfferMade(ConversationId(conversation.id), agent_id, conversation.gen, mode, CONFIRM_S * 1000)
+    )
+    work.record(AgentChanged(agent_id))
+    work.record(ConversationUnqueued(ConversationId(conversation.id), TeamId(conversation.team_id)))
+
+
+async def decline(work: Work, conversation: Conversation, gen: int, agent_id: AgentId, now: datetime) -> None:
+    """The agent gives the offer of a locked conversation back.
+
+    Raises:
+        Conflict: `stale`: the offer is off, or was not theirs.
+    """
+    lifecycle.check_generation(conversation.gen, gen if conversation.agent_id == agent_id else -1)
+    await _miss(work, conversation, "declined", now)
+
+
+async def expire_offers(work: Work, now: datetime) -> int:
+    """Take back every offer that nobody confirmed; its agent gets no new ones until they say so.
+
+    Returns:
+        How many there were.
+    """
+    overdue = await work.session.scalars(
+        select(Conversation)
+        .where(Conversation.state == "offered", Conversation.offer_expires_at < now)
+        .order_by(Conversation.id)
+        .limit(100)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    count = 0
+    for conversation in overdue:
+        agent_id = conversation.agent_id
+        await _miss(work, conversation, "expired", now)
+        await work.session.execute(
+            text("UPDATE agent SET accepting = false, note = 'unresponsive', rev = rev + 1 WHERE id = :agent"),
+            {"agent": agent_id},
+        )
+        count += 1
+    return count
+
+
+async def _miss(work: Work, conversation: Conversation, reason: str, now: datetime) -> None:
+    agent_id, gen = conversation.agent_id, conversation.gen
+    conversation.state = lifecycle.after(conversation.state, "miss")
+    assert agent_id is not None, "an offered conversation has an agent"
+    conversation.agent_id = None
+    conversation.offer_expires_at = None
+    await free_slot(work.session, AgentId(agent_id))
+    name = await work.session.scalar(select(Agent.name).where(Agent.id == agent_id))
+    data = {"agent": {"id": str(agent_id), "name": name}, "reason": reason}
+    lines.append(work, conversation, lines.INTERNAL, "missed", data, now)
+    changed(work, conversation, now, agent_id)
+    work.record(OfferWithdrawn(ConversationId(conversation.id), AgentId(agent_id), gen, reason))
+    work.record(AgentChanged(AgentId(agent_id)))
+    work.record(
+        ConversationQueued(ConversationId(conversation.id), TeamId(conversation.team_id), conversation.score)
+    )
+
+
+async def requeue_from_gone_agents(work: Work, now: datetime) -> int:
+    """Put conversations back whose agent has not been connected for AGENT_GRACE_S, at their old places."""
+    gone = await _of_absent(work.session, "agent", "c.agent_id", "c.state = 'active'", AGENT_GRACE_S)
+    for conversation in gone:
+        await requeue(work, conversation, "agent_gone", now)
+    return len(gone)
+
+
+async def abandon_for_gone_visitors(work: Work, now: datetime) -> int:
+    """Take conversations out of line whose visitor has not been connected for VISITOR_GRACE_S."""
+    gone = await _of_absent(
+        work.session, "visitor", "c.visitor_id", "c.state IN ('waiting', 'offered')", VISITOR_GRACE_S
+    )
+    for conversation in gone:
+        await abandon(work, conversation, now)
+    return len(gone)
+
+
+async def _of_absent(
+    session: AsyncSession, table: str, column: str, states: str, grace_s: int
+) -> Sequence[Conversation]:
+    found = await session.scalars(
+        select(Conversation)
+        .from_statement(
+            text(
+                f"""
+                SELECT c.* FROM conversation c JOIN {table} p ON p.id = {column}
+                WHERE {states} AND NOT {live_sql("p.id")}
+                  AND coalesce(p.seen_at, '-infinity') < now() - interval '{grace_s} seconds'
+                ORDER BY c.id LIMIT 100 FOR NO KEY UPDATE OF c SKIP LOCKED
+                """
+            )
+        )
+    )
+    return found.all()
