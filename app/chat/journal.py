@@ -196,13 +196,24 @@ class Journal:
             connection.terminate()
 
     def _tell_the_impatient(self, batch: list[Draft]) -> None:
-        """Say `unavailable` to senders who waited long enough. Drafts never tried are dropped: they come again."""
+        """Say `unavailable` to senders who waited long enough. Drafts never tried are dropped: they come again.
+
+        With a dropped draft go the later ones of its sender in that conversation: else they would overtake it.
+        """
         limit = time.monotonic() - PATIENCE_S
         for draft in batch:
             if draft.since < limit:
                 draft.tell(Outcome("unavailable"))
-        while self._queue and self._queue[0].since < limit:
-            self._queue.popleft().tell(Outcome("unavailable"))
+        dropped: set[tuple[UUID, UUID]] = set()
+        kept: deque[Draft] = deque()
+        for draft in self._queue:
+            sender = (draft.conversation_id, draft.sender_id)
+            if draft.since < limit or sender in dropped:
+                dropped.add(sender)
+                draft.tell(Outcome("unavailable"))
+            else:
+                kept.append(draft)
+        self._queue = kept
 
 
 def _is_passing(error: Exception) -> bool:

@@ -1,0 +1,189 @@
+"""One socket: its bounded outbox, its places in the lanes it follows, and its state."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from uuid import UUID
+
+from app.chat.wire import encode
+from app.gateway.people import Guest, Host
+from app.gateway.throttle import Bucket
+from app.protocol.codes import OUTBOX_BYTES, Close
+from app.protocol.frames import Err
+from app.protocol.sequence import Cursor, Verdict
+from app.protocol.session import Session
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+JOIN_BYTES = 32 * 1024
+"""Frames are joined into one until they are this large."""
+
+
+class Connection:
+    """A socket after its upgrade.
+
+    Args:
+        send: ASGI's.
+
+    Attributes:
+        who: the visitor or agent; None before their hello.
+        cursors: place in each lane that is followed, by topic.
+        in_flight: sends and notes that wait for their commit, by conversation.
+        held: the message that must come again before others of its conversation may, by conversation.
+        heard_at: when the last frame came (monotonic seconds).
+    """
+
+    __slots__ = (
+        "_closing",
+        "_drained",
+        "_flusher",
+        "_outbox",
+        "_send",
+        "_size",
+        "batch",
+        "close_code",
+        "cursors",
+        "frames",
+        "heard_at",
+        "held",
+        "in_flight",
+        "messages",
+        "next_ping",
+        "session",
+        "topics",
+        "who",
+    )
+
+    def __init__(self, send: Send, frames: Bucket, messages: Bucket) -> None:
+        self._send = send
+        self._outbox: deque[bytes] = deque()
+        self._size = 0
+        self._flusher: asyncio.Task[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._closing = asyncio.Event()
+        self.close_code: int | None = None
+        self.session = Session()
+        self.who: Guest | Host | None = None
+        self.batch = False
+        self.cursors: dict[str, Cursor] = {}
+        self.topics: set[str] = set()
+        self.in_flight: dict[UUID, int] = {}
+        self.held: dict[UUID, UUID] = {}
+        self.frames = frames
+        self.messages = messages
+        self.heard_at = time.monotonic()
+        self.next_ping = 0.0
+
+    @property
+    def open(self) -> bool:
+        """Whether frames may still be sent."""
+        return self.close_code is None
+
+    def push(self, frame: bytes) -> None:
+        """Queue a frame. A reader that is too slow is closed: it resumes, and nothing is lost."""
+        if self.close_code is not None:
+            return
+        self._outbox.append(frame)
+        self._size += len(frame)
+        if self._size > OUTBOX_BYTES:
+            self.close(Close.SLOW)
+            return
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush())
+
+    def push_ephemeral(self, frame: bytes) -> None:
+        """Queue a frame that may be dropped when the reader lags."""
+        if self._size < OUTBOX_BYTES // 2:
+            self.push(frame)
+
+    def fail(
+        self,
+        command_id: int | None,
+        code: str,
+        message: str,
+        *,
+        retry: bool = False,
+        after_s: float | None = None,
+        field: str | None = None,
+    ) -> None:
+        """Answer a command with an error."""
+        error = Err(id=command_id, code=code, message=message, retry=retry)
+        if after_s is not None:
+            error.after_ms = max(1, round(after_s * 1000))
+        if field is not None:
+            error.field = field
+        self.push(encode(error))
+
+    def deliver(self, topic: str, s: int, frame: bytes) -> bool:
+        """Deliver a numbered event by the receiver rule. False when something before it is missing."""
+        cursor = self.cursors.get(topic)
+        if cursor is None:
+            return True
+        verdict = cursor.judge(s)
+        if verdict is Verdict.APPLY:
+            self.push(frame)
+        return verdict is not Verdict.FETCH
+
+    async def drained(self) -> None:
+        """Wait until the outbox is empty, or the socket closes."""
+        if self._flusher is not None and self.open:
+            if self._drained is None:
+                self._drained = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._drained)
+
+    def close(self, code: int) -> None:
+        """Close soon; what is queued goes out first, unless the reader is the trouble."""
+        if self.close_code is None:
+            self.close_code = code
+            self._closing.set()
+
+    async def wait_closing(self) -> None:
+        """Return when `close` was called."""
+        await self._closing.wait()
+
+    async def finish(self) -> None:
+        """Send what is queued and the close frame."""
+        flusher = self._flusher
+        if flusher is not None:
+            if self.close_code == Close.SLOW:
+                flusher.cancel()
+            await asyncio.wait([flusher], timeout=1)
+            flusher.cancel()
+        self._wake()
+        await self._send({"type": "websocket.close", "code": self.close_code or 1000, "reason": ""})
+
+    def gone(self) -> None:
+        """The other end has gone: send nothing more."""
+        if self.close_code is None:
+            self.close_code = 1006
+        if self._flusher is not None:
+            self._flusher.cancel()
+        self._wake()
+
+    async def _flush(self) -> None:
+        try:
+            while self._outbox:
+                frame = self._outbox.popleft()
+                size = len(frame)
+                if self.batch and self._outbox:
+                    parts = [frame]
+                    while self._outbox and size < JOIN_BYTES:
+                        parts.append(self._outbox.popleft())
+                        size += len(parts[-1])
+                    frame = b"\n".join(parts)
+                await self._send({"type": "websocket.send", "text": frame.decode()})
+                self._size -= size
+        except (OSError, RuntimeError):
+            # The socket broke under us; the receiving side hears of it.
+            self._outbox.clear()
+        finally:
+            self._flusher = None
+            self._wake()
+
+    def _wake(self) -> None:
+        waiter, self._drained = self._drained, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

@@ -1,0 +1,51 @@
+"""Who is at the other end of a connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from app.chat.conversations import Actor
+from app.ids import ConversationId, SiteId, TeamId, VisitorId
+
+
+@dataclass(slots=True)
+class Guest:
+    """A visitor. `conversation_id` and `state` follow the one conversation they have."""
+
+    id: VisitorId
+    site_id: SiteId
+    team_id: TeamId
+    name: str | None
+    conversation_id: ConversationId | None = None
+    state: str = "closed"
+    position: int | None = None
+    available: bool | None = None
+
+    @property
+    def sender(self) -> tuple[str, UUID, str | None]:
+        return ("visitor", self.id, self.name)
+
+
+@dataclass(slots=True)
+class Host:
+    """An agent, on one session.
+
+    Attributes:
+        mine: conversations active with them, followed by themselves.
+        watched: others that their console asked to follow.
+    """
+
+    actor: Actor
+    session_id: UUID
+    team_ids: set[UUID]
+    mine: set[UUID] = field(default_factory=set)
+    watched: set[UUID] = field(default_factory=set)
+
+    @property
+    def id(self) -> UUID:
+        return self.actor.id
+
+    @property
+    def sender(self) -> tuple[str, UUID, str | None]:
+        return self.actor.sender

@@ -1,0 +1,122 @@
+"""Who is on this process, kept equal to what Postgres says of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from app.errors import Unavailable
+from app.identity.events import AgentChanged
+from app.ids import AgentId, GatewayId
+from app.infra import presence
+from app.infra.presence import HEARTBEAT_S, Kind
+from app.infra.work import WorkUnits
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Entry:
+    kind: Kind
+    sockets: int = 0
+    announced: bool = False
+    heard_at: float = 0.0
+    task: asyncio.Task[None] | None = None
+
+
+class Roster:
+    """Counts sockets a person, and announces the first and the departure of the last.
+
+    Args:
+        changed: called with (subject, kind, online) after each announcement was committed.
+    """
+
+    def __init__(
+        self, gateway_id: GatewayId, work: WorkUnits, changed: Callable[[UUID, Kind, bool], None]
+    ) -> None:
+        self._gateway_id = gateway_id
+        self._work = work
+        self._changed = changed
+        self._entries: dict[UUID, _Entry] = {}
+
+    def sockets(self, subject: UUID) -> int:
+        """Return how many sockets a person has here."""
+        entry = self._entries.get(subject)
+        return entry.sockets if entry else 0
+
+    def enter(self, subject: UUID, kind: Kind) -> None:
+        """A person has one more socket here."""
+        entry = self._entries.setdefault(subject, _Entry(kind))
+        entry.sockets += 1
+        self._reconcile(subject, entry)
+
+    def leave(self, subject: UUID, heard_at: float) -> None:
+        """A person has one socket less; its last frame came at `heard_at` (monotonic seconds)."""
+        entry = self._entries.get(subject)
+        if entry is None:
+            return
+        entry.sockets -= 1
+        entry.heard_at = max(entry.heard_at, heard_at)
+        self._reconcile(subject, entry)
+
+    async def heartbeat_forever(self) -> None:
+        """Keep this process's lease; announce everybody again if it was lost meanwhile."""
+        while True:
+            try:
+                async with self._work.begin() as work:
+                    forgotten = await presence.heartbeat(work.session, self._gateway_id)
+                if forgotten:
+                    for subject, entry in list(self._entries.items()):
+                        entry.announced = False
+                        self._reconcile(subject, entry)
+            except Unavailable as error:
+                log.warning("roster.heartbeat_failed", error=error.message)
+            await asyncio.sleep(HEARTBEAT_S)
+
+    async def stop(self) -> None:
+        """Say that everybody has left this process."""
+        for entry in self._entries.values():
+            entry.sockets = 0
+        tasks = [entry.task for entry in self._entries.values() if entry.task]
+        for subject, entry in list(self._entries.items()):
+            self._reconcile(subject, entry)
+            if entry.task:
+                tasks.append(entry.task)
+        if tasks:
+            await asyncio.wait(tasks, timeout=3)
+
+    def _reconcile(self, subject: UUID, entry: _Entry) -> None:
+        if entry.task is None:
+            entry.task = asyncio.create_task(self._announce(subject, entry))
+
+    async def _announce(self, subject: UUID, entry: _Entry) -> None:
+        """Repeat until what was announced is what is: sockets may come and go while Postgres is asked."""
+        try:
+            while entry.announced != (entry.sockets > 0):
+                online = entry.sockets > 0
+                try:
+                    async with self._work.begin() as work:
+                        if online:
+                            await presence.arrive(work.session, self._gateway_id, subject, entry.kind)
+                        else:
+                            silent_s = max(0.0, time.monotonic() - entry.heard_at) if entry.heard_at else 0.0
+                            await presence.depart(
+                                work.session, self._gateway_id, subject, entry.kind, silent_s
+                            )
+                        if entry.kind == "agent":
+                            work.record(AgentChanged(AgentId(subject)))
+                except Unavailable as error:
+                    log.warning("roster.announce_failed", error=error.message)
+                    await asyncio.sleep(1)
+                    continue
+                entry.announced = online
+                self._changed(subject, entry.kind, online)
+        finally:
+            entry.task = None
+            if entry.sockets <= 0 and not entry.announced:
+                self._entries.pop(subject, None)
