@@ -17,10 +17,10 @@ from app.canned.models import CannedReply
 from app.canned.render import check
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.identity.access import CurrentAgent
-from app.identity.fields import clean_line, clean_text
 from app.identity.models import Agent, Team
 from app.identity.permissions import May
 from app.ids import TeamId
+from app.text import clean_line, clean_text
 
 SCOPES = ("personal", "team", "everyone")
 _SHORTCUT = re.compile(r"[^\W_](?:[\w.+-]*\w)?")
@@ -170,9 +170,7 @@ def _entries() -> Select[CannedReply, str, str]:
     )
 
 
-async def _listed(
-    session: AsyncSession, which: ColumnElement[bool], words: str, scope: str
-) -> Sequence[Entry]:
+async def _listed(session: AsyncSession, which: ColumnElement[bool], words: str, scope: str) -> Sequence[Entry]:
     query = _entries().where(which)
     for word in words.split()[:8]:
         query = query.where(

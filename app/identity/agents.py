@@ -13,13 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import Conflict, Forbidden, Invalid, NotFound
 from app.identity.events import AgentChanged, TeamChanged
-from app.identity.fields import clean_line
 from app.identity.models import Agent, Team, TeamMember
 from app.identity.permissions import Role, may_change
 from app.identity.sessions import revoke_sessions
 from app.ids import AgentId, TeamId
 from app.infra.work import Work
-from app.protocol.text import checked_email
+from app.text import checked_email, clean_line
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 200
@@ -68,9 +67,7 @@ def checked_password(password: str, *, field: str = "password") -> str:
         Invalid: fewer than 12 or more than 200 characters, or a character that nobody can type.
     """
     if len(password) < SHORTEST_PASSWORD:
-        raise Invalid(
-            f"At least {SHORTEST_PASSWORD} characters, please. A short sentence does well.", field=field
-        )
+        raise Invalid(f"At least {SHORTEST_PASSWORD} characters, please. A short sentence does well.", field=field)
     if len(password) > LONGEST_PASSWORD:
         raise Invalid(f"At most {LONGEST_PASSWORD} characters, please.", field=field)
     if not password.isprintable():
@@ -101,9 +98,7 @@ async def create_agent(work: Work, by: Role, details: AgentDetails, password_has
     return agent
 
 
-async def change_agent(
-    work: Work, by: Role, agent_id: AgentId, details: AgentDetails, now: datetime
-) -> Agent:
+async def change_agent(work: Work, by: Role, agent_id: AgentId, details: AgentDetails, now: datetime) -> Agent:
     """Give an agent new details. Whoever is switched off, or changes role, is signed out everywhere.
 
     Raises:
@@ -192,9 +187,7 @@ async def _set_teams(work: Work, agent: Agent, wanted: Iterable[TeamId]) -> None
         raise Invalid("One of the teams does not exist any more.", field="team_ids")
     gone, new = had - wanted, wanted - had
     if gone:
-        await session.execute(
-            delete(TeamMember).where(TeamMember.agent_id == agent.id, TeamMember.team_id.in_(gone))
-        )
+        await session.execute(delete(TeamMember).where(TeamMember.agent_id == agent.id, TeamMember.team_id.in_(gone)))
     if new:
         await session.execute(insert(TeamMember), [{"team_id": team, "agent_id": agent.id} for team in new])
     for team in sorted(gone | new):

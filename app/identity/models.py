@@ -87,9 +87,7 @@ class TeamMember(Model):
     __tablename__ = "team_member"
 
     team_id: Mapped[UUID] = mapped_column(ForeignKey("team.id", ondelete="CASCADE"), primary_key=True)
-    agent_id: Mapped[UUID] = mapped_column(
-        ForeignKey("agent.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    agent_id: Mapped[UUID] = mapped_column(ForeignKey("agent.id", ondelete="CASCADE"), primary_key=True, index=True)
 
 
 class AgentSession(Model):

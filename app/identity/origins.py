@@ -30,9 +30,7 @@ def clean_origin(text: str, *, field: str | None = None) -> str:
     Raises:
         Invalid: it is not an origin.
     """
-    wrong = Invalid(
-        f"“{text[:80]}” is not an origin. Write it like https://shop.example, without a path.", field=field
-    )
+    wrong = Invalid(f"“{text[:80]}” is not an origin. Write it like https://shop.example, without a path.", field=field)
     try:
         parts = urlsplit(text.strip().rstrip("/"))
         port = parts.port

@@ -14,9 +14,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from app.errors import Invalid, Unauthorized
-from app.identity.fields import clean_line
 from app.identity.models import Site
 from app.identity.schemas import SealedUser, SignedUser
+from app.text import clean_line
 
 LONGEST_LIFE = timedelta(hours=24)
 LEEWAY_S = 60

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import Invalid, NotFound
 from app.identity.events import SiteChanged
-from app.identity.fields import clean_line, clean_text
 from app.identity.models import Site, Team
 from app.identity.origins import clean_origin
 from app.ids import SiteId, TeamId, site_key
 from app.infra.work import Work
+from app.text import clean_line, clean_text
 
 PRE_CHAT = ("off", "optional", "required")
 ACCENT = "#5b5bd6"

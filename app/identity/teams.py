@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import Conflict, Invalid, NotFound
 from app.identity.events import AgentChanged, TeamChanged
-from app.identity.fields import clean_line
 from app.identity.models import Agent, Team, TeamMember
 from app.ids import AgentId, TeamId
 from app.infra.work import Work
+from app.text import clean_line
 
 
 async def team_by_id(session: AsyncSession, team_id: TeamId) -> Team:
@@ -35,17 +35,13 @@ async def all_teams(session: AsyncSession) -> Sequence[Team]:
 
 async def teams_of(session: AsyncSession, agent_id: AgentId) -> Sequence[Team]:
     """Return an agent's teams by name."""
-    query = (
-        select(Team).join(TeamMember, TeamMember.team_id == Team.id).where(TeamMember.agent_id == agent_id)
-    )
+    query = select(Team).join(TeamMember, TeamMember.team_id == Team.id).where(TeamMember.agent_id == agent_id)
     return (await session.scalars(query.order_by(func.lower(Team.name), Team.id))).all()
 
 
 async def members(session: AsyncSession, team_id: TeamId) -> Sequence[Agent]:
     """Return a team's agents, active or not, by name."""
-    query = (
-        select(Agent).join(TeamMember, TeamMember.agent_id == Agent.id).where(TeamMember.team_id == team_id)
-    )
+    query = select(Agent).join(TeamMember, TeamMember.agent_id == Agent.id).where(TeamMember.team_id == team_id)
     return (await session.scalars(query.order_by(func.lower(Agent.name), Agent.id))).all()
 
 
@@ -95,9 +91,7 @@ async def _set_members(work: Work, team_id: TeamId, agents: Iterable[AgentId]) -
         raise Invalid("One of the agents does not exist any more.", field="agent_ids")
     gone, new = had - wanted, wanted - had
     if gone:
-        await session.execute(
-            delete(TeamMember).where(TeamMember.team_id == team_id, TeamMember.agent_id.in_(gone))
-        )
+        await session.execute(delete(TeamMember).where(TeamMember.team_id == team_id, TeamMember.agent_id.in_(gone)))
     if new:
         await session.execute(insert(TeamMember), [{"team_id": team_id, "agent_id": agent} for agent in new])
     if gone | new:

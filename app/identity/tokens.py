@@ -67,9 +67,7 @@ def read_visitor_token(secret: bytes, token: str, now: datetime) -> VisitorClaim
     """
     try:
         payload = _visitor_signer(secret).unsign(token.encode("ascii"))
-        visitor, site, epoch, expires = msgspec.json.decode(
-            base64_decode(payload), type=tuple[str, str, int, int]
-        )
+        visitor, site, epoch, expires = msgspec.json.decode(base64_decode(payload), type=tuple[str, str, int, int])
         claim = VisitorClaim(VisitorId(UUID(visitor)), SiteId(UUID(site)), epoch)
     except (BadSignature, BadData, UnicodeError, msgspec.DecodeError, ValueError) as error:
         raise Unauthorized from error
@@ -83,9 +81,7 @@ async def issue_ticket(session: AsyncSession, agent_session_id: UUID, now: datet
     ticket = secrets.token_urlsafe(32)
     expires_at = now + TICKET_LIFE
     await session.execute(
-        insert(SocketTicket).values(
-            token_hash=_digest(ticket), session_id=agent_session_id, expires_at=expires_at
-        )
+        insert(SocketTicket).values(token_hash=_digest(ticket), session_id=agent_session_id, expires_at=expires_at)
     )
     return ticket, expires_at
 
