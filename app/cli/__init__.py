@@ -8,7 +8,9 @@ import typer
 
 from app.cli.config import config
 from app.cli.migrate import migrate
+from app.cli.serve import serve
 from app.cli.version import version
+from app.cli.worker import worker
 
 cli = typer.Typer(
     name="deskbell",
@@ -17,9 +19,11 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+cli.command()(serve)
 cli.command()(migrate)
 cli.command()(config)
 cli.command()(version)
+cli.command(hidden=True)(worker)
 
 
 def main() -> None:

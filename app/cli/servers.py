@@ -10,24 +10,34 @@ from app.settings import Settings, SettingsError
 
 
 @asynccontextmanager
-async def reached_servers(settings: Settings) -> AsyncIterator[Settings]:
-    """These settings with both addresses and the secret key filled in, for as long as it is entered.
+async def own_servers(settings: Settings) -> AsyncIterator[tuple[Settings, EmbeddedServers | None]]:
+    """Start the servers that no setting names, and stop them at the end.
 
-    Raises EmbeddedError if no servers can be had, SettingsError if no secret key can be kept.
+    Gives the settings with both addresses and the secret key filled in, and the servers (None if
+    both addresses were set). Raises EmbeddedError, also if another process uses the data directory,
+    and SettingsError if no secret key can be kept.
     """
     if settings.database_url and settings.redis_url:
-        yield settings.with_secret_key()
-        return
-    running = await running_servers(settings.data_dir)
-    if running is not None:
-        yield _filled_in(settings, running.database_url, running.redis_url)
+        yield settings.with_secret_key(), None
         return
     servers = EmbeddedServers(settings.data_dir, postgres=not settings.database_url, redis=not settings.redis_url)
     await servers.start()
     try:
-        yield _filled_in(settings, servers.database_url, servers.redis_url)
+        yield _filled_in(settings, servers.database_url, servers.redis_url), servers
     finally:
         await servers.stop()
+
+
+@asynccontextmanager
+async def reached_servers(settings: Settings) -> AsyncIterator[Settings]:
+    """The same for a command beside `serve`: use the servers of one that runs, else start our own."""
+    if not (settings.database_url and settings.redis_url):
+        running = await running_servers(settings.data_dir)
+        if running is not None:
+            yield _filled_in(settings, running.database_url, running.redis_url)
+            return
+    async with own_servers(settings) as (complete, _):
+        yield complete
 
 
 def run_with_servers(work: Callable[[Settings], Awaitable[int | None]]) -> None:

@@ -1,0 +1,83 @@
+"""`deskbell serve`: all of Deskbell on one machine, until it is told to stop."""
+
+import asyncio
+from typing import Annotated
+
+import asyncpg
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.cli.ending import WRONG_SETTING, fail, settings_or_exit
+from app.cli.listening import PortError, require_free_port
+from app.cli.servers import own_servers
+from app.cli.stopping import StopRequest
+from app.cli.worker_processes import WorkerError, WorkerProcesses
+from app.infra.embedded import EmbeddedError, EmbeddedServers
+from app.infra.logs import configure_logs
+from app.infra.schema import upgrade
+from app.settings import Settings, SettingsError
+
+
+def serve(
+    until_parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process ends.")] = None,
+) -> None:
+    """Start Postgres and Redis (unless their addresses are set), migrate, and serve."""
+    settings = settings_or_exit()
+    configure_logs(settings.log_level, settings.log_format)
+    try:
+        require_free_port(settings)
+        asyncio.run(_serve(settings, until_parent))
+    except (PortError, SettingsError) as error:
+        raise fail(str(error), WRONG_SETTING) from None
+    except (EmbeddedError, WorkerError) as error:
+        raise fail(str(error)) from None
+    except (OSError, asyncpg.PostgresError, SQLAlchemyError) as error:
+        raise fail(f"The database cannot be reached or migrated ({_first_line(error)}): see `deskbell doctor`.") from None
+
+
+async def _serve(settings: Settings, parent: int | None) -> None:
+    stop = StopRequest()
+    watching = asyncio.ensure_future(stop.watch(parent)) if parent else None
+    running = asyncio.ensure_future(_run(settings, stop))
+    asked = asyncio.ensure_future(stop.asked.wait())
+    # A stop that comes while things still start cancels the start; `_run` cleans up after itself.
+    await asyncio.wait([running, asked], return_when=asyncio.FIRST_COMPLETED)
+    running.cancel()
+    asked.cancel()
+    if watching is not None:
+        watching.cancel()
+    try:
+        await running
+    except asyncio.CancelledError:
+        typer.echo("Deskbell has stopped.")
+
+
+async def _run(settings: Settings, stop: StopRequest) -> None:
+    """Serve until cancelled."""
+    async with own_servers(settings) as (complete, servers):
+        await upgrade(complete.database_url)
+        workers = WorkerProcesses(complete)
+        try:
+            await workers.start()
+            typer.echo(_welcome(complete))
+            await _watch(workers, servers)
+        finally:
+            await workers.stop(stop.hurry)
+
+
+async def _watch(workers: WorkerProcesses, servers: EmbeddedServers | None) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(workers.watch())
+        if servers is not None:
+            tasks.create_task(servers.watch())
+
+
+def _welcome(settings: Settings) -> str:
+    pages = {"Demo shop": "/demo", "Console": "/console", "Admin": "/admin"}
+    lines = [f"  {name:<10} {settings.public_url}{path}" for name, path in pages.items()]
+    return "\n".join(["", "Deskbell is ready. Ctrl-C stops it.", "", *lines, ""])
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")
