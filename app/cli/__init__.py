@@ -7,6 +7,7 @@ Each command is a module of its own, registered here. The only floor, beside
 import typer
 
 from app.cli.config import config
+from app.cli.doctor import doctor
 from app.cli.migrate import migrate
 from app.cli.serve import serve
 from app.cli.version import version
@@ -22,6 +23,7 @@ cli = typer.Typer(
 cli.command()(serve)
 cli.command()(migrate)
 cli.command()(config)
+cli.command()(doctor)
 cli.command()(version)
 cli.command(hidden=True)(worker)
 
