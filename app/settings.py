@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "DESKBELL_"
-SECRET = {"secret": True}
+SECRET: dict[str, JsonValue] = {"secret": True}
 
 
 class SettingsError(Exception):
@@ -130,14 +130,24 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fill_in(self) -> Self:
         if not self.public_url:
-            host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
+            host = {
+                "0.0.0.0": "127.0.0.1",  # noqa: S104 (read, not bound)
+                "::": "[::1]",
+            }.get(self.host, self.host)
             object.__setattr__(self, "public_url", f"http://{host}:{self.port}")
         object.__setattr__(self, "data_dir", self.data_dir.expanduser().absolute())
         return self
 
     def replaced(self, **values: object) -> Self:
         """A copy with some fields changed, validated like the first."""
-        return type(self)(**{**self.model_dump(), **values})
+        return type(self).model_validate({**self.model_dump(), **values})
+
+    def environment(self) -> dict[str, str]:
+        """The variables that make these settings again, for a child process."""
+        values = {variable(field): str(getattr(self, field)) for field in type(self).model_fields}
+        # Set to nothing, a `_FILE` of our own environment is no second source of the same secret.
+        values |= {f"{variable(field)}_FILE": "" for field in secret_fields()}
+        return {**values, variable("console_origins"): ",".join(self.console_origins)}
 
     def with_secret_key(self) -> Self:
         """These settings with a secret key: the one set, or one made once and kept in data_dir.
@@ -151,11 +161,7 @@ class Settings(BaseSettings):
 
 def secret_fields() -> frozenset[str]:
     """The names of fields that must not be shown and that take a `_FILE` variant."""
-    return frozenset(
-        name
-        for name, field in Settings.model_fields.items()
-        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("secret")
-    )
+    return frozenset(name for name, field in Settings.model_fields.items() if field.json_schema_extra is SECRET)
 
 
 def variable(field: str) -> str:
@@ -163,7 +169,7 @@ def variable(field: str) -> str:
     return PREFIX + field.upper()
 
 
-def load_settings(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+def load_settings(environ: Mapping[str, str] | None = None, overrides: Mapping[str, object] | None = None) -> Settings:
     """The settings of this environment; `overrides` are fields that win over it.
 
     An empty variable counts as not set. Raises SettingsError.
@@ -180,7 +186,7 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: object)
                 raise SettingsError(f"{name} and {name}_FILE are both set: keep one of them.")
             values[field] = _content(f"{name}_FILE", Path(path))
     try:
-        return Settings(**{**values, **overrides})
+        return Settings.model_validate({**values, **(overrides or {})})
     except ValidationError as error:
         raise SettingsError(_first_line(error)) from None
 
@@ -215,6 +221,4 @@ def _kept_secret(path: Path) -> str:
             file.write(secrets.token_urlsafe(48))
         return _content(variable("data_dir"), path)
     except OSError as error:
-        raise SettingsError(
-            f"{variable('data_dir')}: cannot keep a secret key in {path}: {error.strerror}."
-        ) from None
+        raise SettingsError(f"{variable('data_dir')}: cannot keep a secret key in {path}: {error.strerror}.") from None

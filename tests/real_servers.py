@@ -27,9 +27,7 @@ class RealServers:
 @contextmanager
 def real_servers() -> Iterator[RealServers]:
     """Those that DESKBELL_TEST_DATABASE_URL and DESKBELL_TEST_REDIS_URL name, else embedded ones."""
-    database_url = os.environ.get("DESKBELL_TEST_DATABASE_URL", "").replace(
-        "postgresql://", "postgresql+asyncpg://", 1
-    )
+    database_url = os.environ.get("DESKBELL_TEST_DATABASE_URL", "").replace("postgresql://", "postgresql+asyncpg://", 1)
     redis_url = os.environ.get("DESKBELL_TEST_REDIS_URL", "")
     if database_url and redis_url:
         yield RealServers(database_url, redis_url)

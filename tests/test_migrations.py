@@ -30,9 +30,7 @@ async def test_migrations_make_what_the_models_describe(database: Database) -> N
 async def test_a_table_without_a_migration_would_be_noticed(fresh_database: FreshDatabase) -> None:
     engine = create_async_engine(await fresh_database(), poolclass=NullPool)
     async with engine.connect() as connection:
-        found = await connection.run_sync(
-            lambda sync: compare_metadata(MigrationContext.configure(sync), metadata)
-        )
+        found = await connection.run_sync(lambda sync: compare_metadata(MigrationContext.configure(sync), metadata))
     await engine.dispose()
     assert {entry[1].name for entry in found if entry[0] == "add_table"} == set(metadata.tables)
 

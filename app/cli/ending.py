@@ -1,5 +1,7 @@
 """How a command ends when it cannot do its work: one line, no traceback."""
 
+from collections.abc import Mapping
+
 import typer
 
 from app.settings import Settings, SettingsError, load_settings
@@ -8,10 +10,10 @@ WRONG_SETTING = 2
 FAILED = 1
 
 
-def settings_or_exit(**overrides: object) -> Settings:
+def settings_or_exit(overrides: Mapping[str, object] | None = None) -> Settings:
     """The settings, with the given fields replaced, or one line and exit code 2."""
     try:
-        return load_settings(**overrides)
+        return load_settings(overrides=overrides)
     except SettingsError as error:
         raise fail(str(error), WRONG_SETTING) from None
 

@@ -25,5 +25,5 @@ class BoundedHeadProtocol(H11Protocol):
     def _close_if_silent(self) -> None:
         # A WebSocket has taken the transport over; a request has a cycle.
         taken_over = self.transport.get_protocol() is not self
-        if not taken_over and self.cycle is None and not self.transport.is_closing():
+        if not taken_over and getattr(self, "cycle", None) is None and not self.transport.is_closing():
             self.transport.close()

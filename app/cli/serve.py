@@ -32,7 +32,9 @@ def serve(
     except (EmbeddedError, WorkerError) as error:
         raise fail(str(error)) from None
     except (OSError, asyncpg.PostgresError, SQLAlchemyError) as error:
-        raise fail(f"The database cannot be reached or migrated ({_first_line(error)}): see `deskbell doctor`.") from None
+        raise fail(
+            f"The database cannot be reached or migrated ({_first_line(error)}): see `deskbell doctor`."
+        ) from None
 
 
 async def _serve(settings: Settings, parent: int | None) -> None:

@@ -1,7 +1,7 @@
 """Postgres and Redis for one command: those set, those of a running `serve`, or our own for a while."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from app.cli.ending import WRONG_SETTING, fail, settings_or_exit
@@ -10,7 +10,7 @@ from app.settings import Settings, SettingsError
 
 
 @asynccontextmanager
-async def own_servers(settings: Settings) -> AsyncIterator[tuple[Settings, EmbeddedServers | None]]:
+async def own_servers(settings: Settings) -> AsyncGenerator[tuple[Settings, EmbeddedServers | None]]:
     """Start the servers that no setting names, and stop them at the end.
 
     Gives the settings with both addresses and the secret key filled in, and the servers (None if
@@ -29,7 +29,7 @@ async def own_servers(settings: Settings) -> AsyncIterator[tuple[Settings, Embed
 
 
 @asynccontextmanager
-async def reached_servers(settings: Settings) -> AsyncIterator[Settings]:
+async def reached_servers(settings: Settings) -> AsyncGenerator[Settings]:
     """The same for a command beside `serve`: use the servers of one that runs, else start our own."""
     if not (settings.database_url and settings.redis_url):
         running = await running_servers(settings.data_dir)

@@ -30,7 +30,7 @@ def worker(
     ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run one server process against DESKBELL_DATABASE_URL and DESKBELL_REDIS_URL."""
-    settings = settings_or_exit(**({} if port is None else {"port": port}))
+    settings = settings_or_exit({} if port is None else {"port": port})
     for name, address in (("DATABASE", settings.database_url), ("REDIS", settings.redis_url)):
         if not address:
             raise fail(f"a single server process needs DESKBELL_{name}_URL; `deskbell serve` does not.", WRONG_SETTING)
@@ -106,4 +106,3 @@ class DrainingServer(uvicorn.Server):
             draining.cancel()
             await asyncio.gather(draining, return_exceptions=True)
         await super().shutdown(sockets)
-

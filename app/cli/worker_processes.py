@@ -9,7 +9,7 @@ from time import monotonic
 import structlog
 
 from app.infra.embedded.child import dies_with_this_process
-from app.settings import Settings, secret_fields, variable
+from app.settings import Settings
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -32,7 +32,7 @@ class WorkerProcesses:
     """As many processes as `settings.processes`, all on one port."""
 
     def __init__(self, settings: Settings) -> None:
-        self._environment = {**os.environ, **_as_environment(settings)}
+        self._environment = {**os.environ, **settings.environment()}
         self._count = settings.processes
         self._running: dict[int, asyncio.subprocess.Process] = {}
         self._stopping = False
@@ -127,14 +127,3 @@ async def _first_byte(reading: int) -> bytes:
         return await said
     finally:
         loop.remove_reader(reading)
-
-
-def _as_environment(settings: Settings) -> dict[str, str]:
-    """The settings as the variables that make them again; a `_FILE` variant would now be the second source."""
-    values: dict[str, str] = {}
-    for field in type(settings).model_fields:
-        value = getattr(settings, field)
-        values[variable(field)] = ",".join(value) if isinstance(value, tuple) else str(value)
-    for field in secret_fields():
-        values[f"{variable(field)}_FILE"] = ""
-    return values

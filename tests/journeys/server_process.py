@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic
 
 from app.infra.embedded.child import dies_with_this_process
-from app.settings import Settings, variable
+from app.settings import Settings
 
 READY_PATIENCE = 30.0
 STOP_PATIENCE = 20.0
@@ -105,8 +105,5 @@ async def _is_ready(port: int) -> bool:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """This process's environment with these settings, and no other of Deskbell's."""
-    values = {name: value for name, value in os.environ.items() if not name.startswith("DESKBELL_")}
-    for field in type(settings).model_fields:
-        value = getattr(settings, field)
-        values[variable(field)] = ",".join(value) if isinstance(value, tuple) else str(value)
-    return values
+    others = {name: value for name, value in os.environ.items() if not name.startswith("DESKBELL_")}
+    return {**others, **settings.environment()}

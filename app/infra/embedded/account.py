@@ -10,8 +10,17 @@ import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from app.infra.embedded.failure import EmbeddedError
+
+
+class Credentials(TypedDict):
+    """Of a child process; None where it keeps its parent's."""
+
+    user: int | None
+    group: int | None
+    extra_groups: list[int] | None
 
 
 @dataclass(frozen=True)
@@ -23,11 +32,11 @@ class Account:
     gid: int
     dropped: bool
 
-    def credentials(self) -> dict[str, int | list[int]]:
-        """The arguments of `subprocess` that make a child this user."""
+    def credentials(self) -> Credentials:
+        """The arguments of `subprocess` that make a child this user; none to leave it as it is."""
         if not self.dropped:
-            return {}
-        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+            return Credentials(user=None, group=None, extra_groups=None)
+        return Credentials(user=self.uid, group=self.gid, extra_groups=[])
 
     def can_run(self, binary: Path) -> bool:
         """Whether this user reaches and may execute the file."""
@@ -61,7 +70,7 @@ class Account:
             ["/bin/sh", "-c", 'test "$1" "$2"', "sh", condition, str(path)],
             cwd="/",
             check=False,
-            **self.credentials(),  # type: ignore[arg-type]
+            **self.credentials(),
         )
         return done.returncode == 0
 

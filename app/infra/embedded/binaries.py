@@ -97,9 +97,7 @@ def _package_directory(package: str) -> Path | None:
 def _version(binary: Path) -> str | None:
     """What the binary says of itself, as in `18.6`; None if it cannot run here."""
     try:
-        done = subprocess.run(
-            [str(binary), "--version"], capture_output=True, text=True, timeout=20, check=True
-        )
+        done = subprocess.run([str(binary), "--version"], capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     match = re.search(r"(?:v=|\) )(\d+(?:\.\d+)*)", done.stdout)

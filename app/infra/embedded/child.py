@@ -53,7 +53,7 @@ class Child:
                 umask=0o077,
                 # Runs after the user has changed: that change would clear the signal.
                 preexec_fn=dies_with_this_process(stop_signal),
-                **account.credentials(),  # type: ignore[arg-type]
+                **account.credentials(),
             )
 
     @property

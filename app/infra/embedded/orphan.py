@@ -32,9 +32,7 @@ async def wait_for_orphan(pid_file: Path, directory: Path, stop_signal: signal.S
             os.kill(pid, stop_signal)
             signalled = True
         if waited > GRACE + PATIENCE:
-            raise EmbeddedError(
-                f"Process {pid}, left by an earlier run, still uses {directory}: stop it first."
-            )
+            raise EmbeddedError(f"Process {pid}, left by an earlier run, still uses {directory}: stop it first.")
         await asyncio.sleep(0.05)
     # Its number may by now be another process's, which the server would take for itself.
     if _is_alive(pid):
@@ -53,15 +51,13 @@ def _works_in(pid: int, directory: Path) -> bool:
     if not _is_alive(pid):
         return False
     try:
-        return os.readlink(f"/proc/{pid}/cwd") == str(directory.resolve())
+        return Path(f"/proc/{pid}/cwd").readlink() == directory.resolve()
     except FileNotFoundError:
         if Path("/proc/self").exists():
             return False
     except PermissionError:
         return False
-    command = subprocess.run(
-        ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
+    command = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return str(directory) in command.stdout
 
 

@@ -68,9 +68,7 @@ def reachable_binary(binary: Path, account: Account) -> Path:
     """The binary itself, or a copy of this single file where the account can run it."""
     if account.can_run(binary):
         return binary
-    return _copied(binary.name, binary, account, lambda copy: shutil.copy2(binary, copy)) / (
-        binary.name
-    )
+    return _copied(binary.name, binary, account, lambda copy: shutil.copy2(binary, copy)) / (binary.name)
 
 
 def reachable_postgres(binaries: PostgresBinaries, account: Account) -> Path:
@@ -156,7 +154,7 @@ def _socket_directory(home: Path, account: Account) -> Path:
     if len(os.fsencode(inside)) + len(LONGEST_SOCKET_NAME) <= LONGEST_SOCKET_PATH:
         return account.own(inside)
     mark = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
-    bases = [Path(tempfile.gettempdir()), Path("/tmp")]
+    bases = [Path(tempfile.gettempdir()), Path("/tmp")]  # noqa: S108 (made for one user only, links refused)
     for base in bases:
         outside = base / f"deskbell-{account.uid}-{mark}"
         if len(os.fsencode(outside)) + len(LONGEST_SOCKET_NAME) <= LONGEST_SOCKET_PATH:

@@ -54,9 +54,7 @@ class EmbeddedPostgres:
         self._major = found.major
         self._cluster = places.home / f"pg-{found.major}"
         self._child: Child | None = None
-        self.url = (
-            f"postgresql+asyncpg://{NAME}@/{NAME}?host={quote(str(places.sockets), safe='/')}"
-        )
+        self.url = f"postgresql+asyncpg://{NAME}@/{NAME}?host={quote(str(places.sockets), safe='/')}"
 
     @property
     def pid(self) -> int | None:
@@ -81,9 +79,7 @@ class EmbeddedPostgres:
             if await self._answers():
                 await self._ensure_database()
                 return
-        raise EmbeddedError(
-            f"The embedded PostgreSQL does not start; its log {self._log} ends: {self._last_words()}"
-        )
+        raise EmbeddedError(f"The embedded PostgreSQL does not start; its log {self._log} ends: {self._last_words()}")
 
     async def stop(self) -> None:
         if self._child is not None:
@@ -127,7 +123,7 @@ class EmbeddedPostgres:
             text=True,
             umask=0o077,
             check=False,
-            **self._account.credentials(),  # type: ignore[arg-type]
+            **self._account.credentials(),
         )
         if done.returncode != 0:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -143,7 +139,7 @@ class EmbeddedPostgres:
 
         Written at each start: the directory may have moved to another user.
         """
-        users = {self._account.name, _name_of(os.geteuid())} - {None}
+        users = {self._account.name} | _names_of(os.geteuid())
         self._write("pg_hba.conf", f"local all {NAME} peer map={NAME}\n")
         self._write("pg_ident.conf", "".join(f'{NAME} "{user}" {NAME}\n' for user in sorted(users)))
 
@@ -195,9 +191,7 @@ class EmbeddedPostgres:
             await connection.close()
 
     async def _connected(self, database: str) -> "asyncpg.Connection":
-        return await asyncpg.connect(
-            host=str(self._places.sockets), user=NAME, database=database, timeout=5
-        )
+        return await asyncpg.connect(host=str(self._places.sockets), user=NAME, database=database, timeout=5)
 
     def _last_words(self) -> str:
         try:
@@ -214,8 +208,8 @@ def _locale(major: int) -> list[str]:
     return ["--locale=C.UTF-8"]
 
 
-def _name_of(uid: int) -> str | None:
+def _names_of(uid: int) -> set[str]:
     try:
-        return pwd.getpwuid(uid).pw_name
+        return {pwd.getpwuid(uid).pw_name}
     except KeyError:
-        return None
+        return set()
