@@ -12,7 +12,9 @@ import redis.asyncio as redis_asyncio
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
+from redis.exceptions import RedisError as RedisError
+from redis.exceptions import ResponseError as ResponseError
 
 from app.errors import Unavailable
 

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 import structlog
-from redis.exceptions import RedisError, ResponseError
 from sqlalchemy import text
 
 from app import clock
@@ -18,7 +17,7 @@ from app.clock import to_ms
 from app.errors import Unavailable
 from app.ids import uuid7
 from app.infra.keys import Keys
-from app.infra.redis import Redis, Script, uncancelled
+from app.infra.redis import Redis, RedisError, ResponseError, Script, uncancelled
 from app.infra.work import Work, WorkUnits
 from app.routing.assignment import Candidate, Pair
 from app.routing.availability import ELIGIBLE, candidate, candidates
