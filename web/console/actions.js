@@ -1,0 +1,99 @@
+/** What an agent does to a chat, each with a sentence for when it is refused. */
+
+import { getJson } from "../shared/http.js";
+import { command } from "./link.js";
+import { signIn } from "./sign_in.js";
+import { excluding, including, marked, world } from "./state/desk.js";
+import { unread } from "./state/lists.js";
+import { visitorName } from "./state/people.js";
+import { go, place } from "./state/place.js";
+import { withHead } from "./state/store.js";
+import { say } from "./toasts.js";
+import { codeOf, refusal } from "./words.js";
+
+/** @typedef {import("./state/wire.js").Head} Head */
+
+/** @param {Head} head */
+export async function take(head) {
+  try {
+    await command({ t: "claim", c: head.c, gen: head.gen });
+    go({ list: "mine", c: head.c });
+  } catch (error) {
+    const taken = ["stale", "not_yours"].includes(codeOf(error));
+    // The news of who it was comes a moment after the refusal.
+    if (taken) await new Promise((resolve) => setTimeout(resolve, 300));
+    const faster = world.peek().heads[head.c]?.agent?.name;
+    say(taken ? `${faster ?? "Somebody"} was faster.` : refusal(error), { tone: taken ? "plain" : "bad" });
+  }
+}
+
+/** @param {Head} head */
+export async function close(head) {
+  if (!(await done({ t: "close", c: head.c, gen: head.gen }))) return;
+  say(`Chat with ${visitorName(head.visitor)} closed.`, { action: { label: "Reopen", run: () => reopenNow(head.c) } });
+  if (place.peek().c === head.c && place.peek().list === "mine") go({ c: null });
+}
+
+/** @param {Head} head */
+export async function reopen(head) {
+  if (await done({ t: "reopen", c: head.c, gen: head.gen })) go({ list: "mine", c: head.c });
+}
+
+/** @param {string} c */
+function reopenNow(c) {
+  const head = world.peek().heads[c];
+  if (head) void reopen(head);
+}
+
+/** @param {Head} head */
+export async function markDone(head) {
+  if (await done({ t: "done", c: head.c })) go({ list: "messages", c: null });
+}
+
+/** @param {boolean} accepting */
+export function acceptChats(accepting) {
+  return done({ t: "status", accept: accepting });
+}
+
+/** @param {{t: string, [field: string]: any}} frame */
+async function done(frame) {
+  try {
+    await command(frame);
+    return true;
+  } catch (error) {
+    say(refusal(error), { tone: "bad" });
+    return false;
+  }
+}
+
+/** @param {Head} head */
+export function markUnread(head) {
+  marked.value = including(marked.peek(), head.c);
+  go({ c: null });
+}
+
+/** @param {string} c */
+export function unmark(c) {
+  if (marked.peek().has(c)) marked.value = excluding(marked.peek(), c);
+}
+
+/** @param {Head} head */
+export function looksUnread(head) {
+  return marked.value.has(head.c) || unread(head, world.value.lanes[head.c]) > 0;
+}
+
+/** One more page of closed chats. @returns {Promise<boolean>} is there still more */
+export async function earlierClosed() {
+  const closed = Object.values(world.peek().heads).map((head) => head.closed_at ?? Infinity);
+  const before = Math.min(...closed);
+  try {
+    const query = Number.isFinite(before) ? `&before=${before}` : "";
+    const { heads, more } = await getJson(`/api/conversations?state=closed&limit=50${query}`);
+    world.value = heads.reduce(withHead, world.peek());
+    return more;
+  } catch (error) {
+    if (codeOf(error) === "unauthorized") signIn();
+    say(refusal(error), { tone: "bad" });
+    return true;
+  }
+}

@@ -1,0 +1,144 @@
+/** Follows the open conversation: watches what isn't ours, pages history in, reports what was read. */
+
+import { computed, effect, untracked } from "../vendor/preact.js";
+import { command, forget } from "./link.js";
+import { excluding, including, linkState, marked, open, paging, world } from "./state/desk.js";
+import { prepend } from "./state/lane.js";
+import { isMine } from "./state/lists.js";
+import { place } from "./state/place.js";
+import { apply, forgetLanes, lanesAt, withHead, withLane, withLanes } from "./state/store.js";
+import { say } from "./toasts.js";
+import { refusal } from "./words.js";
+
+/** @typedef {import("./state/wire.js").LaneName} LaneName */
+
+const PAGE = 60;
+/** What we asked the server to stream besides our own chats. @type {string|null} */
+let watched = null;
+
+/** Changes only when there is something to do, however often the world does. */
+const aim = computed(() => {
+  const { c } = place.value;
+  const own = open.value !== null && isMine(world.value, open.value);
+  return linkState.value === "live" ? `${own ? "own" : "other"} ${c ?? ""}` : "away";
+});
+
+export function startFollowing() {
+  effect(() => {
+    const [whose, c] = aim.value.split(" ");
+    if (whose !== "away") untracked(() => void follow(c || null, whose === "own"));
+  });
+  for (const kind of ["focus", "visibilitychange"]) addEventListener(kind, reportRead, true);
+  effect(() => {
+    void [place.value, linkState.value, marked.value, open.value?.public, world.value.lanes];
+    untracked(reportRead);
+  });
+}
+
+/** A new connection follows nothing but our own chats. */
+export function resumeFollowing() {
+  watched = null;
+}
+
+/** @param {string|null} c @param {boolean} own */
+async function follow(c, own) {
+  if (watched !== null && watched !== c) {
+    const left = watched;
+    watched = null;
+    const head = world.peek().heads[left];
+    if (!head || !isMine(world.peek(), head)) command({ t: "unwatch", c: left }).catch(() => {});
+  }
+  forgetOthers(c);
+  if (c === null) return;
+  if (own) watched = null;
+  else if (watched !== c && !(await watch(c))) return;
+  await loadNewest(c);
+}
+
+/** What nobody streams to us would fall behind. @param {string|null} c */
+function forgetOthers(c) {
+  for (const other of Object.keys(world.peek().lanes)) {
+    const head = world.peek().heads[other];
+    if (other === c || (head && isMine(world.peek(), head))) continue;
+    world.value = forgetLanes(world.peek(), other);
+    forget(other);
+  }
+}
+
+/** @param {string} c */
+async function loadNewest(c) {
+  const head = world.peek().heads[c];
+  if (head && !world.peek().lanes[c]) world.value = withLanes(world.peek(), c, lanesAt(head));
+  for (let tries = 0; tries < 3; tries += 1) {
+    const lanes = world.peek().lanes[c];
+    if (!lanes || lanes.public.first <= 1 || lanes.public.events.length >= PAGE / 2) break;
+    await loadEarlier(c);
+  }
+  if (reachesFurther(c)) await loadEarlier(c);
+}
+
+/** @param {string} c @returns {Promise<boolean>} */
+async function watch(c) {
+  watched = c;
+  const lanes = world.peek().lanes[c];
+  const pos = lanes && { public: lanes.public.have, internal: lanes.internal.have };
+  try {
+    const { head } = await command(pos ? { t: "watch", c, pos } : { t: "watch", c });
+    const next = withHead(world.peek(), head);
+    world.value = next.lanes[c] ? next : withLanes(next, c, lanesAt(head));
+    return true;
+  } catch (error) {
+    if (watched === c) watched = null;
+    if (linkState.peek() === "live") say(refusal(error), { tone: "bad" });
+    return false;
+  }
+}
+
+/**
+ * One earlier page of both lanes, or the newest when nothing is held yet.
+ * @param {string} c
+ */
+export async function loadEarlier(c) {
+  if (paging.peek().has(c)) return;
+  paging.value = including(paging.peek(), c);
+  try {
+    await page(c, "public");
+    // Notes reach back as far as the talk that is shown.
+    for (let more = true; more && reachesFurther(c);) more = await page(c, "internal");
+  } catch (error) {
+    if (linkState.peek() === "live") say(refusal(error), { tone: "bad" });
+  } finally {
+    paging.value = excluding(paging.peek(), c);
+  }
+}
+
+/** @param {string} c */
+function reachesFurther(c) {
+  const lanes = world.peek().lanes[c];
+  if (!lanes || lanes.internal.first <= 1) return false;
+  const earliest = lanes.internal.events[0]?.at ?? Infinity;
+  return lanes.public.first <= 1 || earliest > (lanes.public.events[0]?.at ?? 0);
+}
+
+/** @param {string} c @param {LaneName} lane @returns {Promise<boolean>} did it get anywhere */
+async function page(c, lane) {
+  const held = world.peek().lanes[c]?.[lane];
+  if (!held || held.first <= 1) return false;
+  const { events } = await command({ t: "sync", c, lane, before: held.first, limit: PAGE });
+  const current = world.peek().lanes[c]?.[lane];
+  if (!current) return false;
+  const longer = prepend(current, events);
+  world.value = withLane(world.peek(), c, lane, longer);
+  return longer !== current;
+}
+
+/** Tells the visitor that their words have been seen: only mine, only when I'm really looking. */
+function reportRead() {
+  const head = open.peek();
+  if (!head || document.visibilityState !== "visible" || !document.hasFocus()) return;
+  if (linkState.peek() !== "live" || !isMine(world.peek(), head) || marked.peek().has(head.c)) return;
+  const s = world.peek().lanes[head.c]?.public.have ?? 0;
+  if (s <= head.read.agent) return;
+  world.value = apply(world.peek(), { t: "eph", c: head.c, kind: "read", data: { by: "agent", s } }, Date.now());
+  command({ t: "read", c: head.c, s }).catch(() => {});
+}
