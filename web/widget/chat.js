@@ -1,0 +1,260 @@
+// The conversation: what the server says becomes state, what the visitor does becomes commands.
+
+import { Connection } from "../shared/connection.js";
+import { Outbox } from "../shared/outbox.js";
+import { Thread } from "../shared/thread.js";
+import { batch } from "../vendor/preact.js";
+import { applied, unread } from "./episode.js";
+import * as state from "./state.js";
+
+/**
+ * @typedef {import("../shared/wire.js").Frame} Frame
+ * @typedef {import("../shared/wire.js").Ev} Ev
+ * @typedef {import("../shared/errors.js").DeskbellError} DeskbellError
+ */
+
+const TYPING_MS = 6000;
+
+export class Chat {
+  thread = new Thread();
+  /** @type {Outbox} */
+  outbox;
+  /** @type {Connection} */
+  connection;
+  /** Called with the agent's messages that arrive while we watch. @type {(ev: Ev) => void} */
+  onMessage = () => {};
+  #starting = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #typingOver;
+
+  /**
+   * @param {import("./session.js").Session} session
+   * @param {() => {url: string, title: string} | undefined} page where the visitor is
+   */
+  constructor(session, page) {
+    this.session = session;
+    this.page = page;
+    this.outbox = new Outbox({ scope: state.site.key, onChange: (entries) => this.#unsentChanged(entries) });
+    this.connection = new Connection({
+      url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
+      credential: (options) => session.credential(options),
+      position: () => this.#position(),
+      onSnapshot: (snapshot) => this.#snapshot(snapshot),
+      onFrame: (frame) => this.#frame(frame),
+      onState: (link, code) => this.#linked(link, code),
+      outbox: this.outbox,
+    });
+  }
+
+  #position() {
+    const c = state.conversation.peek()?.c;
+    return c && this.thread.have > 0 ? { [c]: { public: this.thread.have } } : {};
+  }
+
+  /**
+   * @param {import("../shared/connection.js").State} link
+   * @param {number | string} [code]
+   */
+  #linked(link, code) {
+    batch(() => {
+      state.link.value = link;
+      state.refusal.value = code;
+      if (link !== "live") state.typing.value = null;
+    });
+    if (link === "live") {
+      const page = this.page();
+      if (page && state.open.peek()) this.quietly({ t: "page", ...page });
+      void this.ensureStarted();
+    }
+  }
+
+  /** @param {import("../shared/wire.js").VisitorSnapshot} snapshot */
+  #snapshot(snapshot) {
+    const before = state.conversation.peek();
+    if (before && before.c !== snapshot.conversation?.c) this.#clear();
+    batch(() => {
+      state.visitor.value = snapshot.visitor;
+      state.available.value = snapshot.available;
+      state.conversation.value = snapshot.conversation;
+      if (snapshot.conversation?.score) state.ratingStep.value = state.ratingStep.peek() === "thanks" ? "thanks" : "away";
+    });
+  }
+
+  #clear() {
+    this.thread = new Thread();
+    state.events.value = [];
+  }
+
+  /** Forgets the person: the page's `logout`. */
+  reset() {
+    this.connection.stop();
+    for (const { m } of this.outbox.entries) this.outbox.discard(m);
+    this.session.forget();
+    this.#clear();
+    batch(() => {
+      state.conversation.value = null;
+      state.visitor.value = null;
+      state.intro.value = { name: "", email: "" };
+      state.draft.value = "";
+    });
+  }
+
+  /** @param {Frame} frame */
+  #frame(frame) {
+    const now = state.conversation.peek();
+    switch (frame.t) {
+      case "ev":
+        this.#event(/** @type {any} */ (frame));
+        break;
+      case "queue":
+        if (now) state.conversation.value = { ...now, position: frame.position };
+        break;
+      case "available":
+        state.available.value = frame.available;
+        break;
+      case "eph":
+        if (frame.kind === "typing" && frame.from?.kind === "agent") this.#typing(frame.data.on ? (frame.from.name ?? "") : null);
+        if (frame.kind === "read" && now && frame.data.by === "agent" && frame.data.s > now.read.agent)
+          state.conversation.value = { ...now, read: { ...now.read, agent: frame.data.s } };
+        break;
+      default:
+    }
+  }
+
+  /** @param {string | null} name */
+  #typing(name) {
+    clearTimeout(this.#typingOver);
+    state.typing.value = name;
+    if (name !== null) this.#typingOver = setTimeout(() => (state.typing.value = null), TYPING_MS);
+  }
+
+  /** @param {Ev} ev */
+  #event(ev) {
+    if (ev.lane !== "public" || !this.thread.add(ev)) return;
+    const before = state.conversation.peek();
+    const news = !before || ev.s > before.public;
+    batch(() => {
+      state.events.value = this.thread.events;
+      if (!news) return;
+      state.conversation.value = applied(before, ev);
+      if (ev.kind === "closed") state.ratingStep.value = "ask";
+      if (ev.kind === "queued") state.prefersMessage.value = false;
+      if (ev.kind === "message" && ev.from?.kind === "agent") this.#typing(null);
+    });
+    if (news && ev.kind === "message" && ev.from?.kind === "agent") this.onMessage(ev);
+  }
+
+  /** @param {readonly import("../shared/outbox.js").Entry[]} entries */
+  #unsentChanged(entries) {
+    state.unsent.value = entries;
+    // The chat was closed, or is gone, under a message on its way: it opens the next one instead.
+    for (const entry of entries)
+      if (entry.state === "failed" && entry.kind === "send" && (entry.code === "conversation_closed" || entry.code === "not_found")) {
+        queueMicrotask(() => {
+          this.outbox.retry(entry.m, null);
+          void this.ensureStarted();
+        });
+        return;
+      }
+  }
+
+  /** @param {string} text */
+  send(text) {
+    const c = state.open.peek() ? (state.conversation.peek()?.c ?? null) : null;
+    this.connection.post("send", { c, body: { text } });
+    void this.ensureStarted();
+  }
+
+  /** Opens a chat for the messages that wait for one. */
+  async ensureStarted() {
+    if (this.#starting || !this.outbox.unassigned || this.connection.state !== "live") return;
+    this.#starting = true;
+    let again = 0;
+    try {
+      const { name, email } = state.intro.peek();
+      const page = this.page();
+      const ok = await this.connection.command({
+        t: "start",
+        ...(name && { name }),
+        ...(email && { email }),
+        ...(page && { page }),
+      });
+      const now = state.conversation.peek();
+      if (ok.conversation && (!now || now.c !== ok.c || ok.conversation.public >= now.public)) state.conversation.value = ok.conversation;
+      state.prefersMessage.value = false;
+      this.outbox.assign(ok.c);
+    } catch (error) {
+      const { code, retry, after_ms, field } = /** @type {DeskbellError} */ (error);
+      if (retry) again = after_ms ?? 1000;
+      else this.#notStarted(code, field);
+    } finally {
+      this.#starting = false;
+    }
+    if (again) setTimeout(() => void this.ensureStarted(), again);
+  }
+
+  /**
+   * What was written goes back into the composer or the form, so that no word is lost.
+   * @param {string} code
+   * @param {string} [field]
+   */
+  #notStarted(code, field) {
+    const waiting = this.outbox.entries.filter((entry) => entry.c === null && entry.kind === "send" && entry.state === "pending");
+    const words = [...waiting.map((entry) => entry.fields.body.text), state.draft.peek()].filter(Boolean).join("\n");
+    batch(() => {
+      state.draft.value = words;
+      if (code === "no_agents") state.available.value = false;
+      else if (field === "name" || field === "email") state.fieldError.value = { field, key: `field.${field}` };
+      else state.trouble.value = "trouble.start";
+    });
+    for (const { m } of waiting) this.outbox.discard(m);
+  }
+
+  /** @param {string} m */
+  retry(m) {
+    const c = state.open.peek() ? (state.conversation.peek()?.c ?? null) : null;
+    this.outbox.retry(m, c);
+    void this.ensureStarted();
+  }
+
+  /**
+   * A command whose failure only matters to whoever looks at the result.
+   * @param {Frame} frame
+   * @returns {Promise<boolean>} did it work?
+   */
+  async attempt(frame) {
+    state.trouble.value = null;
+    try {
+      await this.connection.command(frame);
+      return true;
+    } catch (error) {
+      const { code } = /** @type {DeskbellError} */ (error);
+      if (code === "conversation_closed") return true;
+      state.trouble.value = code === "offline" ? "trouble.offline" : "trouble.again";
+      return false;
+    }
+  }
+
+  /** @param {Frame} frame one that may be lost */
+  quietly(frame) {
+    this.connection.command(frame).catch(() => {});
+  }
+
+  /** Pages the part of the conversation before what is shown. */
+  async loadEarlier() {
+    const c = state.conversation.peek()?.c;
+    const first = this.thread.events[0];
+    if (!c || !first || first.s <= 1) return;
+    const page = await this.connection.command({ t: "sync", c, lane: "public", before: first.s, limit: 50 });
+    if (this.thread.add(...page.events)) state.events.value = this.thread.events;
+  }
+
+  /** Says that everything so far has been seen. */
+  markRead() {
+    const now = state.conversation.peek();
+    if (!now || this.connection.state !== "live" || unread(now, state.events.peek()) === 0) return;
+    const s = this.thread.have;
+    state.conversation.value = { ...now, read: { ...now.read, visitor: s } };
+    this.quietly({ t: "read", c: now.c, s });
+  }
+}

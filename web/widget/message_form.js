@@ -1,0 +1,58 @@
+import { t } from "../shared/i18n.js";
+import { circleCheck, mail } from "../shared/icons.js";
+import { codePoints } from "../shared/text.js";
+import { html, useEffect, useState } from "../vendor/preact.js";
+import { Field, introComplete } from "./intro.js";
+import { available, draft, intro, prefersMessage, unsent, visitor } from "./state.js";
+
+const LONGEST = 5000;
+
+/** Nobody is here, or the visitor would rather not wait: question and e-mail for later. @param {{chat: import("./chat.js").Chat}} props */
+export function MessageForm({ chat }) {
+  const [sentTo, setSentTo] = useState("");
+  const [missing, setMissing] = useState(false);
+  const kept = unsent.value.find((entry) => entry.kind === "leave_message");
+  useEffect(() => {
+    const { name, email } = visitor.value ?? {};
+    intro.value = { name: intro.value.name || (name ?? ""), email: intro.value.email || (email ?? "") };
+  }, [visitor.value]);
+
+  const over = codePoints(draft.value) - LONGEST;
+  const send = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    setMissing(!draft.value.trim());
+    if (!introComplete({ email: true }) || !draft.value.trim() || over > 0) return;
+    const [name, email] = [intro.value.name.trim(), intro.value.email.trim()];
+    chat.connection.post("leave_message", { email, ...(name && { name }), body: { text: draft.value.trim() } });
+    draft.value = "";
+    setSentTo(email);
+  };
+  if (sentTo && kept?.state !== "failed")
+    return html`
+      <section class="foot-card thanks" role="status">
+        ${circleCheck(28)}
+        <h2>${t(kept?.state === "pending" ? "left.kept" : "left.thanks")}</h2>
+        <p>${t("left.where", { email: sentTo })}</p>
+        <button type="button" class="button" onClick=${() => setSentTo("")}>${t("left.more")}</button>
+      </section>
+    `;
+  const back = available.value && prefersMessage.value;
+  return html`
+    <form class="foot-card" onSubmit=${send} novalidate>
+      <h2>${t(back ? "leave_message.title" : "away.title")}</h2>
+      <p>${t(back ? "leave_message.help" : "away.help")}</p>
+      <${Field} name="name" type="text" autocomplete="name" required=${false} />
+      <${Field} name="email" type="email" autocomplete="email" required=${true} />
+      <label class="field" for="question">
+        <span>${t("question")}</span>
+        <textarea id="question" rows="3" dir="auto" aria-required="true" aria-invalid=${missing || over > 0} aria-describedby="question-wrong" value=${draft.value}
+          onInput=${(/** @type {any} */ event) => (draft.value = event.currentTarget.value)}></textarea>
+        <span id="question-wrong" class="wrong" role="alert">${over > 0 ? t("composer.over", { n: over }) : missing ? t("field.question") : ""}</span>
+      </label>
+      <div class="row">
+        ${back && html`<button type="button" class="button quiet" onClick=${() => (prefersMessage.value = false)}>${t("leave_message.back")}</button>`}
+        <button type="submit" class="button primary">${mail()} ${t("leave_message.send")}</button>
+      </div>
+    </form>
+  `;
+}
