@@ -104,12 +104,12 @@ def without_comments(source: str) -> str:
     inside = False
     for raw in source.split("\n"):
         line = raw.strip()
-        opens = line.startswith("/*")
-        if inside or opens:
-            inside = not line.endswith("*/")
-            lines.append("")
-        else:
-            lines.append("" if line.startswith("//") else line)
+        comment = inside or line.startswith(("//", "/*"))
+        if inside or line.startswith("/*"):
+            _, end, code = line.partition("*/")
+            inside = not end
+            comment = not code
+        lines.append("" if comment else line)
     return "\n".join(lines)
 
 

@@ -38,7 +38,8 @@ async def get_frame(request: Request, work: RequestWork, site: str = "") -> Resp
     except NotFound:
         return HTMLResponse("<!doctype html><title>No such chat</title>", 404, _headers("", "'none'"))
     public_url: str = request.app.state.settings.public_url
-    origins = sorted({*found.origins, *own_origins(public_url)})
+    # A policy cannot name an IPv6 address.
+    origins = sorted(name for name in {*found.origins, *own_origins(public_url)} if "[" not in name)
     page = _templates.get_template("frame.html").render(
         site=found, origins=" ".join(origins), root=asset_root(), modules=browser_files.modules("widget/main.js")
     )

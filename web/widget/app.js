@@ -4,7 +4,7 @@ import { Header } from "./header.js";
 import { Log } from "./log.js";
 import { MessageForm } from "./message_form.js";
 import { Notice } from "./notice.js";
-import { foot, opened } from "./state.js";
+import { foot, opened, takesFocus } from "./state.js";
 
 /** @param {{chat: import("./chat.js").Chat, host: import("./host.js").Host}} props */
 export function App({ chat, host }) {
@@ -12,7 +12,10 @@ export function App({ chat, host }) {
   const shown = opened.value;
   useEffect(() => {
     // Only when the person opened it: after a reload the page keeps its focus.
-    if (shown && document.hasFocus()) /** @type {HTMLElement | null} */ (main.current?.querySelector("textarea"))?.focus();
+    if (!shown || !takesFocus.peek()) return;
+    takesFocus.value = false;
+    window.focus();
+    /** @type {HTMLElement | null} */ (main.current?.querySelector("textarea"))?.focus();
   }, [shown]);
   return html`
     <main class="chat" ref=${main}>

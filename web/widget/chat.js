@@ -139,7 +139,7 @@ export class Chat {
       state.conversation.value = applied(before, ev);
       if (ev.kind === "closed") state.ratingStep.value = "ask";
       if (ev.kind === "queued") state.prefersMessage.value = false;
-      if (ev.kind === "message" && ev.from?.kind === "agent") this.#typing(null);
+      if (ev.kind !== "message" || ev.from?.kind === "agent") this.#typing(null);
     });
     if (news && ev.kind === "message" && ev.from?.kind === "agent") this.onMessage(ev);
   }
@@ -182,6 +182,8 @@ export class Chat {
       const now = state.conversation.peek();
       if (ok.conversation && (!now || now.c !== ok.c || ok.conversation.public >= now.public)) state.conversation.value = ok.conversation;
       state.prefersMessage.value = false;
+      const known = state.visitor.peek();
+      if (known) state.visitor.value = { ...known, name: known.name || name || null, email: known.email || email || null };
       this.outbox.assign(ok.c);
     } catch (error) {
       const { code, retry, after_ms, field } = /** @type {DeskbellError} */ (error);

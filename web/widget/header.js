@@ -19,14 +19,14 @@ export function Header({ chat, host }) {
   const asking = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const now = conversation.value;
   const agent = open.value === "active" ? now?.agent : null;
-  const here = link.value === "live" && (agent || available.value);
+  const here = link.value === "live" && (agent || (!open.value && available.value));
   const what = open.value === "waiting" ? "leave" : "end";
   const confirm = () => now && chat.attempt({ t: what, c: now.c });
   return html`
     <header class="head">
       <${Avatar} name=${agent?.name ?? site.name} size=${36} />
       <div class="head-words">
-        <h1><bdi>${agent?.name ?? site.name}</bdi></h1>
+        <h1><bdi>${site.name}</bdi></h1>
         <p class=${here ? "here" : ""} role="status">${status()}</p>
       </div>
       ${open.value &&

@@ -3,7 +3,7 @@
 
 /**
  * @typedef {{t: string, value?: any}} FromHost
- * @typedef {{stored: Record<string, any>, open: boolean, resumed: boolean, said: Record<string, any>}} Hello
+ * @typedef {{stored: Record<string, any>, open: boolean, focus: boolean, resumed: boolean, said: Record<string, any>}} Hello
  */
 
 export class Host {

@@ -10,6 +10,7 @@
   const memory = {};
   let options, host, root, button, badge, panel, frame, port, watch;
   let isOpen = false;
+  let takesFocus = false;
   let address = "";
   let unread = 0;
   const sent = {}; // what the page said before the chat was there to hear it
@@ -133,7 +134,7 @@ iframe{border:0;width:100%;height:100%;display:block;color-scheme:inherit}
       const channel = new MessageChannel();
       port = channel.port1;
       port.onmessage = ({ data }) => heard[data?.t]?.(data);
-      const hello = { t: "deskbell", stored: stored(), open: isOpen, resumed: Boolean(lasting()), said: sent };
+      const hello = { t: "deskbell", stored: stored(), open: isOpen, focus: takesFocus, resumed: Boolean(lasting()), said: sent };
       frame.contentWindow.postMessage(hello, server, [channel.port2]);
     });
     panel.append(frame);
@@ -147,7 +148,8 @@ iframe{border:0;width:100%;height:100%;display:block;color-scheme:inherit}
     isOpen = open;
     panel.className = button.className = open ? "open" : "";
     lasting(open ? "open" : "chat");
-    post({ t: open ? "open" : "close" });
+    takesFocus = focus;
+    post({ t: open ? "open" : "close", value: focus });
     label();
     if (focus) (open ? frame : button).focus();
     emit(open ? "open" : "close");

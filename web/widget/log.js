@@ -16,21 +16,21 @@ const NEAR = 80;
 /** @param {{chat: import("./chat.js").Chat, host: import("./host.js").Host}} props */
 export function Log({ chat, host }) {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
-  const end = useRef(/** @type {HTMLElement | null} */ (null));
+  const inside = useRef(/** @type {HTMLElement | null} */ (null));
   const follows = useRef(true);
   const [away, setAway] = useState(false);
   const [loading, setLoading] = useState(false);
   const items = useMemo(() => timeline(events.value, unsent.value), [events.value, unsent.value]);
   const earlier = chat.thread.hasEarlier;
 
-  const toEnd = () => end.current?.scrollIntoView({ block: "end" });
+  const toEnd = () => box.current?.scrollTo({ top: box.current.scrollHeight });
   useLayoutEffect(() => {
     if (follows.current) toEnd();
   });
   // Cards and pictures may grow, the keyboard may come: whoever was at the end stays there.
   useLayoutEffect(() => {
     const watch = new ResizeObserver(() => follows.current && toEnd());
-    if (box.current) watch.observe(box.current);
+    for (const part of [box.current, inside.current]) if (part) watch.observe(part);
     return () => watch.disconnect();
   }, []);
 
@@ -54,28 +54,29 @@ export function Log({ chat, host }) {
   const lastMine = items.findLast((item) => item.type === "message" && item.mine);
   return html`
     <div class="log" ref=${box} onScroll=${scrolled} tabindex="0" role="region" aria-label=${t("log")}>
-      ${earlier
-        ? html`<button type="button" class="link earlier" disabled=${loading} onClick=${load}>${t(loading ? "earlier.loading" : "earlier")}</button>`
-        : html`<div class="greeting">
-            <${Avatar} name=${site.name} size=${28} />
-            <p class="bubble"><bdi>${site.greeting || t("greeting")}</bdi></p>
-          </div>`}
-      <ol role="log" aria-live="polite" aria-label=${t("log")} aria-busy=${loading}>
-        ${items.map((item) => {
-          if (item.type === "day") return html`<li key=${item.key} class="day"><time title=${fullTime(item.at)}>${day(item.at)}</time></li>`;
-          if (item.type === "line") return html`<li key=${item.key} class="line">${t(item.text, item.values)}</li>`;
-          return html`<${Bubble} key=${item.key} item=${item} chat=${chat} latest=${item === lastMine} read=${conversation.value?.read.agent ?? 0} />`;
-        })}
-      </ol>
-      ${typing.value !== null &&
-      html`<div class="typing" role="status">
-        <${Avatar} name=${typing.value} size=${28} />
-        <span class="bubble" aria-label=${t("typing", { name: typing.value })}><i></i><i></i><i></i></span>
-      </div>`}
-      ${asksIntro.value && foot.value === "composer" && html`<${Intro} />`}
-      ${open.value === "waiting" && html`<${Waiting} chat=${chat} />`}
-      ${asksRating.value && html`<${Rating} chat=${chat} host=${host} />`}
-      <div ref=${end}></div>
+      <div ref=${inside}>
+        ${earlier
+          ? html`<button type="button" class="link earlier" disabled=${loading} onClick=${load}>${t(loading ? "earlier.loading" : "earlier")}</button>`
+          : html`<div class="greeting">
+              <${Avatar} name=${site.name} size=${28} />
+              <p class="bubble"><bdi>${site.greeting || t("greeting")}</bdi></p>
+            </div>`}
+        <ol role="log" aria-live="polite" aria-label=${t("messages")} aria-busy=${loading}>
+          ${items.map((item) => {
+            if (item.type === "day") return html`<li key=${item.key} class="day"><time title=${fullTime(item.at)}>${day(item.at)}</time></li>`;
+            if (item.type === "line") return html`<li key=${item.key} class="line">${t(item.text, item.values)}</li>`;
+            return html`<${Bubble} key=${item.key} item=${item} chat=${chat} latest=${item === lastMine} read=${conversation.value?.read.agent ?? 0} />`;
+          })}
+        </ol>
+        ${typing.value !== null &&
+        html`<div class="typing" role="status">
+          <${Avatar} name=${typing.value} size=${28} />
+          <span class="bubble" aria-label=${t("typing", { name: typing.value })}><i></i><i></i><i></i></span>
+        </div>`}
+        ${asksIntro.value && foot.value === "composer" && html`<${Intro} />`}
+        ${open.value === "waiting" && html`<${Waiting} chat=${chat} />`}
+        ${asksRating.value && html`<${Rating} chat=${chat} host=${host} />`}
+      </div>
     </div>
     ${away && html`<button type="button" class="to-end" aria-label=${t("latest")} title=${t("latest")} onClick=${toEnd}>${chevronDown(18)}</button>`}
   `;

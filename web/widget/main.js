@@ -26,6 +26,7 @@ async function begin(host) {
   const chat = new Chat(session, () => said.page);
   state.draft.value = host.stored.draft ?? "";
   state.intro.value = { name: "", email: "", ...host.stored.intro };
+  state.takesFocus.value = host.hello.focus;
   state.opened.value = host.hello.open;
   theme(said.theme);
   attributes(said.attributes);
@@ -33,7 +34,10 @@ async function begin(host) {
 
   host.onMessage = ({ t, value }) => {
     said[t] = value;
-    if (t === "open") state.opened.value = true;
+    if (t === "open") {
+      state.takesFocus.value = Boolean(value);
+      state.opened.value = true;
+    }
     else if (t === "close") state.opened.value = false;
     else if (t === "theme") theme(value);
     else if (t === "attributes") attributes(value);

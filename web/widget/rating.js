@@ -42,14 +42,14 @@ export function Rating({ chat, host }) {
         <div class="faces" role="radiogroup" aria-label=${t("rating.ask")}>
           ${FACES.map(
             (face, i) => html`
-              <label class="face s${i + 1}" title=${t(`rating.${i + 1}`)}>
+              <label class="face">
                 <input type="radio" name="score" value=${i + 1} checked=${score === i + 1} onChange=${() => setScore(i + 1)} aria-label=${t(`rating.${i + 1}`)} />
-                ${face(28)}
+                ${face(30)}
+                <span aria-hidden="true">${t(`rating.${i + 1}`)}</span>
               </label>
             `,
           )}
         </div>
-        <p class="chosen" aria-hidden="true">${score ? t(`rating.${score}`) : ""}</p>
       </fieldset>
       ${score > 0 &&
       html`

@@ -26,6 +26,8 @@ export const link = signal("connecting");
 export const refusal = signal(/** @type {number | string | undefined} */ (undefined));
 /** Is the panel open, and the page in front? */
 export const opened = signal(false);
+/** The person has just opened it: the keyboard goes where one writes. */
+export const takesFocus = signal(false);
 export const inFront = signal(!document.hidden);
 
 export const visitor = signal(/** @type {import("../shared/wire.js").Visitor | null} */ (null));
@@ -64,8 +66,11 @@ export const foot = computed(() => {
   return prefersMessage.value || available.value === false ? "form" : "composer";
 });
 
-export const asksIntro = computed(
-  () => site.preChat !== "off" && !open.value && !visitor.value?.verified && !(visitor.value?.name && visitor.value?.email),
-);
+/** Names are asked for before the first chat; before later ones only where the site insists and has none yet. */
+export const asksIntro = computed(() => {
+  if (site.preChat === "off" || open.value || visitor.value?.verified) return false;
+  if (visitor.value?.name && visitor.value.email) return false;
+  return conversation.value === null || site.preChat === "required";
+});
 
 export const asksRating = computed(() => conversation.value?.state === "closed" && conversation.value.can_rate && ratingStep.value !== "away");
