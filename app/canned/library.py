@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -63,7 +63,7 @@ async def visible_replies(
         words: each must occur in the title, shortcut or body, in whatever case.
         scope: only this one.
     """
-    return await _listed(session, _usable(agent), words, scope)
+    return await _listed(session, _usable(agent.id, agent.team_ids), words, scope)
 
 
 async def manageable_replies(
@@ -71,7 +71,7 @@ async def manageable_replies(
 ) -> Sequence[Entry]:
     """Like `visible_replies`, for the admin pages: admins see every team's and every agent's too."""
     everything = agent.may(May.EDIT_ALL_REPLIES)
-    return await _listed(session, CannedReply.id.is_not(None) if everything else _usable(agent), words, scope)
+    return await _listed(session, CannedReply.id.is_not(None) if everything else _usable(agent.id, agent.team_ids), words, scope)
 
 
 async def reply_for(session: AsyncSession, agent: CurrentAgent, reply_id: UUID) -> Entry:
@@ -82,7 +82,7 @@ async def reply_for(session: AsyncSession, agent: CurrentAgent, reply_id: UUID) 
     """
     query = _entries().where(CannedReply.id == reply_id)
     if not agent.may(May.EDIT_ALL_REPLIES):
-        query = query.where(_usable(agent))
+        query = query.where(_usable(agent.id, agent.team_ids))
     row = (await session.execute(query)).tuples().one_or_none()
     if row is None:
         raise NotFound
@@ -144,21 +144,23 @@ async def delete_reply(session: AsyncSession, agent: CurrentAgent, reply_id: UUI
     await session.delete(await _editable(session, agent, reply_id))
 
 
-async def count_use(session: AsyncSession, canned_id: UUID, agent: CurrentAgent) -> None:
+async def count_use(
+    session: AsyncSession, canned_id: UUID, agent_id: UUID, team_ids: Collection[UUID]
+) -> None:
     """Count one use of a reply by an agent who can see it; anything else counts nothing."""
     await session.execute(
         update(CannedReply)
-        .where(CannedReply.id == canned_id, _usable(agent))
+        .where(CannedReply.id == canned_id, _usable(agent_id, team_ids))
         .values(used_count=CannedReply.used_count + 1)
         .execution_options(synchronize_session=False)
     )
 
 
-def _usable(agent: CurrentAgent) -> ColumnElement[bool]:
+def _usable(agent_id: UUID, team_ids: Collection[UUID]) -> ColumnElement[bool]:
     return or_(
         CannedReply.scope == "everyone",
-        and_(CannedReply.scope == "personal", CannedReply.agent_id == agent.id),
-        and_(CannedReply.scope == "team", CannedReply.team_id.in_(agent.team_ids)),
+        and_(CannedReply.scope == "personal", CannedReply.agent_id == agent_id),
+        and_(CannedReply.scope == "team", CannedReply.team_id.in_(team_ids)),
     )
 
 

@@ -16,7 +16,7 @@ from app.chat.events import ConversationChanged, ConversationQueued, Conversatio
 from app.chat.models import Conversation
 from app.clock import to_ms
 from app.contacts.models import Visitor
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.identity.capacity import free_slot, take_slot
 from app.identity.events import AgentChanged
 from app.identity.models import Site
@@ -172,9 +172,11 @@ async def close(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: 
     """The agent ends it.
 
     Raises:
-        Conflict: `stale`, or `conversation_closed`.
+        Conflict: `stale`, `not_yours` or `conversation_closed`.
     """
     conversation = await lock(work.session, conversation_id)
+    if conversation.state == "active" and conversation.agent_id != agent.id:
+        raise Conflict("Another agent has this chat.", code="not_yours")
     if conversation.state != "closed":
         lifecycle.check_generation(conversation.gen, gen)
     await _close_active(work, conversation, "agent", agent.sender, agent.shown, now)

@@ -52,6 +52,7 @@ class Connection:
         "in_flight",
         "messages",
         "next_ping",
+        "refused",
         "session",
         "topics",
         "who",
@@ -76,6 +77,7 @@ class Connection:
         self.messages = messages
         self.heard_at = time.monotonic()
         self.next_ping = 0.0
+        self.refused = 0
 
     @property
     def open(self) -> bool:

@@ -1,0 +1,112 @@
+"""What an agent may ask for."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from app import clock
+from app.chat import conversations
+from app.chat.access import conversation_for_agent
+from app.chat.heads import heads_by_id
+from app.chat.wire import encode
+from app.gateway.connection import Connection
+from app.gateway.desk import Desk
+from app.gateway.following import Following
+from app.gateway.people import Host
+from app.gateway.welcome import begin_both, go_live_both, places
+from app.identity.events import AgentChanged
+from app.infra.work import Work
+from app.protocol.frames import (
+    Claim,
+    CloseConversation,
+    Done,
+    OfferAccept,
+    OfferDecline,
+    Ok,
+    Position,
+    Reopen,
+    Status,
+    Unwatch,
+    Watch,
+)
+from app.routing.availability import set_accepting
+from app.routing.offers import decline
+
+
+async def move(
+    desk: Desk, connection: Connection, host: Host, command: OfferAccept | Claim | CloseConversation | Reopen
+) -> None:
+    """Accept, claim, close or reopen.
+
+    Raises:
+        NotFound: not a conversation of theirs or their teams.
+        Conflict: `stale`, `at_capacity`, `not_yours`, `conversation_closed`.
+    """
+    async with desk.work.begin() as work:
+        await _visible(work, host, command.c)
+        act = {
+            OfferAccept: conversations.accept,
+            Claim: conversations.claim,
+            CloseConversation: conversations.close,
+            Reopen: conversations.reopen,
+        }[type(command)]
+        conversation = await act(work, command.c, command.gen, host.actor, clock.now())
+    connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
+
+
+async def decline_offer(desk: Desk, connection: Connection, host: Host, command: OfferDecline) -> None:
+    """Give an offer back."""
+    async with desk.work.begin() as work:
+        await _visible(work, host, command.c)
+        conversation = await conversations.lock(work.session, command.c)
+        await decline(work, conversation, command.gen, host.actor.id, clock.now())
+    connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
+
+
+async def done(desk: Desk, connection: Connection, host: Host, command: Done) -> None:
+    """An offline message needs no answer any more."""
+    async with desk.work.begin() as work:
+        await _visible(work, host, command.c)
+        conversation = await conversations.done(work, command.c, host.actor, clock.now())
+    connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
+
+
+async def status(desk: Desk, connection: Connection, host: Host, command: Status) -> None:
+    """Turn new chats on or off."""
+    async with desk.work.begin() as work:
+        await set_accepting(work.session, host.id, command.accept)
+        work.record(AgentChanged(host.actor.id))
+    connection.push(encode(Ok(id=command.id)))
+
+
+async def watch(
+    desk: Desk, following: Following, connection: Connection, host: Host, command: Watch
+) -> None:
+    """Follow a conversation that is not one's own."""
+    async with desk.work.begin() as work:
+        await _visible(work, host, command.c)
+    followed = command.c in host.mine or command.c in host.watched
+    host.watched.add(command.c)
+    if not followed:
+        await begin_both(following, connection, command.c)
+    async with desk.work.begin() as work:
+        head = (await heads_by_id(work.session, [command.c]))[0]
+    connection.push(encode(Ok(id=command.id, head=head)))
+    if not followed:
+        await go_live_both(
+            desk, following, connection, {command.c: places(head, command.pos or Position())}
+        )
+
+
+async def unwatch(
+    desk: Desk, following: Following, connection: Connection, host: Host, command: Unwatch
+) -> None:
+    """Stop following it."""
+    host.watched.discard(command.c)
+    if command.c not in host.mine:
+        following.stop(connection, command.c)
+    connection.push(encode(Ok(id=command.id)))
+
+
+async def _visible(work: Work, host: Host, conversation_id: UUID) -> None:
+    await conversation_for_agent(work.session, host.actor.id, host.team_ids, conversation_id)

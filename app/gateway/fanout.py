@@ -1,0 +1,140 @@
+"""Who hears what: how a payload of a topic becomes a frame on one socket, or a change of what it follows."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+
+from app.chat.messages import lane_heads
+from app.chat.wire import encode
+from app.gateway.connection import Connection
+from app.gateway.desk import Desk
+from app.gateway.following import Following
+from app.gateway.people import Guest, Host
+from app.gateway.welcome import begin_both, go_live_both, send_agent_snapshot
+from app.ids import ConversationId
+from app.protocol.codes import Close
+from app.protocol.frames import Me
+from app.routing.availability import status_of
+
+
+
+class _Agent(msgspec.Struct):
+    id: UUID
+
+
+class _Head(msgspec.Struct):
+    c: UUID
+    state: str
+    public: int
+    internal: int
+    agent: _Agent | None = None
+
+
+class _HeadFrame(msgspec.Struct):
+    head: _Head
+
+
+_HEAD = msgspec.json.Decoder(_HeadFrame)
+
+
+class Fanout:
+    """Turns what a topic says into what a connection sends.
+
+    Args:
+        desk: this process's parts.
+        following: keeps the lanes complete.
+    """
+
+    def __init__(self, desk: Desk, following: Following) -> None:
+        self._desk = desk
+        self._following = following
+
+    def heard(self, connection: Connection, topic: str, payload: bytes) -> None:
+        """A connection's topic said something that is not a numbered event."""
+        if payload[:1] == b"{":
+            if payload.startswith(b'{"t":"eph"'):
+                if not _is_early(connection, topic):
+                    connection.push_ephemeral(payload)
+                return
+            connection.push(payload)
+            if payload.startswith(b'{"t":"head"') and isinstance(connection.who, Host):
+                self._mind(connection, connection.who, _HEAD.decode(payload).head)
+            return
+        word, _, rest = payload[1:].decode().partition(" ")
+        if word == "moved":
+            self._desk.waiting_room.moved(UUID(rest))
+        elif word == "conversation" and isinstance(connection.who, Guest):
+            self._conversation(connection, connection.who, *rest.split(" "))
+        elif word == "me" and isinstance(connection.who, Host):
+            self._desk.background(self._renew_me(connection, connection.who))
+        elif word == "signed_out" and isinstance(connection.who, Host):
+            if str(connection.who.session_id) in rest.split(" "):
+                connection.close(Close.SIGNED_OUT)
+
+    def _conversation(self, connection: Connection, guest: Guest, conversation: str, state: str) -> None:
+        """The visitor's conversation is in another state, or has only now come to be."""
+        conversation_id = UUID(conversation)
+        guest.state = state
+        if state != "waiting":
+            guest.position = None
+        if state == "closed":
+            guest.available = None
+        self._desk.waiting_room.moved(guest.team_id)
+        if guest.conversation_id is None:
+            guest.conversation_id = ConversationId(conversation_id)
+            self._desk.background(self._follow_public(connection, conversation_id))
+
+    async def _follow_public(self, connection: Connection, conversation_id: UUID) -> None:
+        await follow_public(self._desk, self._following, connection, conversation_id)
+
+    def _mind(self, connection: Connection, host: Host, head: _Head) -> None:
+        """A head came by: follow what became this agent's, stop following what is theirs no more."""
+        mine = head.state == "active" and head.agent is not None and head.agent.id == host.id
+        if mine and head.c not in host.mine:
+            host.mine.add(head.c)
+            if head.c not in host.watched:
+                self._desk.background(self._follow(connection, head))
+        elif not mine and head.c in host.mine:
+            host.mine.discard(head.c)
+            if head.c not in host.watched:
+                for lane, end in ((0, head.public), (1, head.internal)):
+                    cursor = connection.cursors.get(f"c:{head.c}:{lane}")
+                    if cursor is not None:
+                        cursor.head = max(cursor.head, end)
+                self._following.stop(connection, head.c)
+
+    async def _follow(self, connection: Connection, head: _Head) -> None:
+        await begin_both(self._following, connection, head.c)
+        await go_live_both(
+            self._desk, self._following, connection, {head.c: (head.public, head.internal)}
+        )
+
+    async def _renew_me(self, connection: Connection, host: Host) -> None:
+        """The agent's own row changed: tell them; another set of teams means another world."""
+        async with self._desk.work.begin() as work:
+            status = await status_of(work.session, host.id)
+        if set(status.team_ids) != host.team_ids:
+            for team_id in host.team_ids - set(status.team_ids):
+                self._desk.hub.leave(connection, f"t:{team_id}")
+            await send_agent_snapshot(self._desk, self._following, connection, host, {})
+        else:
+            connection.push(encode(Me(me=status.me)))
+
+async def follow_public(
+    desk: Desk, following: Following, connection: Connection, conversation_id: UUID
+) -> None:
+    """Let a visitor's socket follow the conversation that was just begun, from its start."""
+    if f"c:{conversation_id}:0" in connection.cursors:
+        return
+    await following.begin(connection, conversation_id, 0)
+    async with desk.work.begin() as work:
+        ends = await lane_heads(work.session, [conversation_id])
+    following.go_live(connection, conversation_id, 0, 0, ends[conversation_id][0])
+
+
+def _is_early(connection: Connection, topic: str) -> bool:
+    """Whether a lane is still catching up: ephemerals about it would come before what they are about."""
+    cursor = connection.cursors.get(topic)
+    return cursor is None or cursor.fetching

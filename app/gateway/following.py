@@ -1,0 +1,122 @@
+"""Following a lane: subscribe first, then read what was missed, then live. Exact over any gap."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import structlog
+
+from app.chat import messages
+from app.chat.lines import LANES
+from app.chat.wire import encode
+from app.errors import Unavailable
+from app.gateway.connection import Connection
+from app.gateway.hub import Hub
+from app.infra.keys import lane_topic
+from app.infra.work import WorkUnits
+from app.protocol.codes import MAX_REPLAY
+from app.protocol.frames import Gap
+from app.protocol.sequence import Cursor
+
+log = structlog.get_logger()
+
+REPLAY_PAGE = 100
+
+
+class Following:
+    """Keeps connections' lanes complete.
+
+    Args:
+        hub: where live events come from.
+        work: units of work, for reading.
+    """
+
+    def __init__(self, hub: Hub, work: WorkUnits) -> None:
+        self._hub = hub
+        self._work = work
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def begin(self, connection: Connection, conversation_id: UUID, lane: int) -> None:
+        """Subscribe a connection to a lane. Live events are held back until `go_live`."""
+        topic = lane_topic(conversation_id, lane)
+        cursor = Cursor(0)
+        cursor.fetching = True
+        connection.cursors[topic] = cursor
+        await self._hub.join(connection, topic)
+
+    def go_live(self, connection: Connection, conversation_id: UUID, lane: int, have: int, head: int) -> None:
+        """Send what lies between `have` and `head`, then let live events through.
+
+        Args:
+            have: what the client has applied. One from the future counts as the lane's end.
+            head: the lane's end, read after `begin` returned.
+        """
+        topic = lane_topic(conversation_id, lane)
+        cursor = connection.cursors.get(topic)
+        if cursor is None:
+            return
+        cursor.head = max(cursor.head, head)
+        cursor.have = min(have, cursor.head)
+        if cursor.head - cursor.have > MAX_REPLAY:
+            connection.push(
+                encode(Gap(c=conversation_id, lane=LANES[lane], have=cursor.have, head=cursor.head))
+            )
+            cursor.have = cursor.head
+        cursor.fetching = False
+        self.check(connection, topic)
+
+    def check(self, connection: Connection, topic: str) -> None:
+        """Fetch what a connection is missing in a lane, if anything."""
+        cursor = connection.cursors.get(topic)
+        if cursor is None or cursor.fetching or not cursor.behind:
+            return
+        cursor.fetching = True
+        task = asyncio.create_task(self._fetch(connection, topic, cursor))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def stop(self, connection: Connection, conversation_id: UUID) -> None:
+        """Follow a conversation no more, after what is known to be missing was sent."""
+        for lane in (0, 1):
+            topic = lane_topic(conversation_id, lane)
+            cursor = connection.cursors.get(topic)
+            if cursor is None:
+                continue
+            if cursor.behind or cursor.fetching:
+                task = asyncio.create_task(self._stop_later(connection, topic, cursor))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            else:
+                self._hub.leave(connection, topic)
+
+    async def _stop_later(self, connection: Connection, topic: str, cursor: Cursor) -> None:
+        if not cursor.fetching:
+            cursor.fetching = True
+            await self._fetch(connection, topic, cursor)
+        if connection.cursors.get(topic) is cursor:
+            self._hub.leave(connection, topic)
+
+    async def _fetch(self, connection: Connection, topic: str, cursor: Cursor) -> None:
+        _, conversation, lane = topic.split(":")
+        conversation_id, wait = UUID(conversation), 0.1
+        try:
+            while cursor.behind and connection.open and connection.cursors.get(topic) is cursor:
+                await connection.drained()
+                try:
+                    async with self._work.begin() as work:
+                        page = await messages.page_after(
+                            work.session, conversation_id, int(lane), cursor.have, REPLAY_PAGE
+                        )
+                except Unavailable as error:
+                    log.warning("following.postponed", error=error.message)
+                    await asyncio.sleep(wait)
+                    wait = min(wait * 2, 2.0)
+                    continue
+                if not page.events:
+                    cursor.head = cursor.have
+                for s, frame in page.events:
+                    if cursor.fetched(s):
+                        connection.push(frame)
+        finally:
+            cursor.fetching = False

@@ -1,0 +1,219 @@
+"""The hello: who is it, what is their world, what did they miss."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from msgspec import UNSET
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import clock
+from app.chat.conversations import Actor
+from app.chat.heads import Head, heads_for_agent, visitor_row, visitor_view
+from app.chat.messages import lane_heads
+from app.chat.wire import encode
+from app.clock import to_ms
+from app.contacts.visitors import visitor_of_claim
+from app.errors import Limited, Unauthorized
+from app.gateway.connection import Connection
+from app.gateway.desk import Desk
+from app.gateway.following import Following
+from app.gateway.people import Guest, Host
+from app.identity.sites import site_by_id
+from app.identity.tokens import consume_ticket, read_visitor_token
+from app.ids import AgentId, ConversationId, SiteId, TeamId, VisitorId
+from app.infra.keys import agent_topic, team_topic, visitor_topic
+from app.protocol.frames import Hello, Ok, Position
+from app.protocol.session import Role
+from app.routing.availability import staffed_teams, status_of
+
+NEWEST = 50
+"""Events a visitor gets who has none yet."""
+VISITOR_SOCKETS = 5
+AGENT_SOCKETS = 20
+
+
+async def welcome(desk: Desk, following: Following, connection: Connection, hello: Hello) -> None:
+    """Answer a hello with `ok`, a snapshot and what was missed.
+
+    Raises:
+        Unauthorized: the credential does not count.
+        Limited: too many sockets.
+        Unavailable: Postgres is away.
+    """
+    try:
+        claim = read_visitor_token(desk.secret, hello.token, clock.now())
+    except Unauthorized:
+        host = await _host(desk, hello.token)
+        if desk.roster.sockets(host.id) >= AGENT_SOCKETS:
+            raise Limited("There are too many connections for this agent.") from None
+        await _welcome_agent(desk, following, connection, hello, host)
+    else:
+        guest = await _guest(desk, claim.visitor_id, claim)
+        if desk.roster.sockets(guest.id) >= VISITOR_SOCKETS:
+            raise Limited("This chat is open in too many windows.")
+        await _welcome_visitor(desk, following, connection, hello, guest)
+
+
+async def _guest(desk: Desk, visitor_id: VisitorId, claim: Any) -> Guest:
+    async with desk.work.begin() as work:
+        visitor = await visitor_of_claim(work.session, claim)
+        site = await site_by_id(work.session, SiteId(visitor.site_id))
+        row = await visitor_row(work.session, visitor.id)
+    guest = Guest(VisitorId(visitor.id), SiteId(site.id), TeamId(site.team_id), visitor.name)
+    if row is not None:
+        guest.conversation_id = ConversationId(row.id)
+        guest.state = row.state
+        if row.state != "closed":
+            guest.team_id = TeamId(row.team_id)
+    return guest
+
+
+async def _host(desk: Desk, ticket: str) -> Host:
+    async with desk.work.begin() as work:
+        session = await consume_ticket(work.session, ticket, clock.now())
+        status = await status_of(work.session, session.agent_id)
+    actor = Actor(AgentId(session.agent_id), str(status.me["name"]))
+    return Host(actor, session.id, set(status.team_ids))
+
+
+async def _welcome_visitor(
+    desk: Desk, following: Following, connection: Connection, hello: Hello, guest: Guest
+) -> None:
+    connection.who = guest
+    connection.session.greet(Role.VISITOR)
+    await desk.hub.join(connection, visitor_topic(guest.id))
+    await desk.waiting_room.enter(connection, guest)
+    known = guest.conversation_id
+    if known is not None:
+        await following.begin(connection, known, 0)
+    desk.roster.enter(guest.id, "visitor")
+    async with desk.work.begin() as work:
+        visitor = await _details(work.session, guest.id)
+        row = await visitor_row(work.session, guest.id)
+        guest.available = guest.team_id in await staffed_teams(work.session, [guest.team_id])
+        if row is not None and row.state == "closed" and row.episode_agent and not row.rating_prompted_at:
+            await work.session.execute(
+                text("UPDATE episode SET rating_prompted_at = now() WHERE id = :id"), {"id": row.episode_id}
+            )
+    if row is not None and row.state in ("waiting", "offered"):
+        guest.position = (await desk.queue.positions(row.team_id, [row.id]))[0]
+    connection.batch = "batch" in hello.caps
+    connection.push(encode(Ok(id=hello.id)))
+    connection.push(
+        encode(
+            {
+                "t": "snapshot",
+                "role": "visitor",
+                "now": to_ms(clock.now()),
+                "visitor": visitor,
+                "available": guest.available,
+                "conversation": visitor_view(row, guest.position) if row is not None else None,
+            }
+        )
+    )
+    if row is not None:
+        if known is None:
+            await following.begin(connection, row.id, 0)
+            guest.conversation_id, guest.state = ConversationId(row.id), row.state
+            async with desk.work.begin() as work:
+                row = await visitor_row(work.session, guest.id)
+            assert row is not None, "conversations are not deleted while their visitor is here"
+        have = hello.pos.get(row.id, Position()).public
+        if have is UNSET:
+            have = max(0, row.public_seq - NEWEST)
+        following.go_live(connection, row.id, 0, have, row.public_seq)
+
+
+async def _details(session: AsyncSession, visitor_id: UUID) -> dict[str, Any]:
+    row = (
+        await session.execute(
+            text("SELECT id, name, email, verified FROM visitor WHERE id = :id"), {"id": visitor_id}
+        )
+    ).one()
+    return {"id": str(row.id), "name": row.name, "email": row.email, "verified": row.verified}
+
+
+async def _welcome_agent(
+    desk: Desk, following: Following, connection: Connection, hello: Hello, host: Host
+) -> None:
+    connection.who = host
+    connection.session.greet(Role.AGENT)
+    connection.batch = "batch" in hello.caps
+    await desk.hub.join(connection, agent_topic(host.id))
+    desk.roster.enter(host.id, "agent")
+    connection.push(encode(Ok(id=hello.id)))
+    await send_agent_snapshot(desk, following, connection, host, hello.pos)
+
+
+async def send_agent_snapshot(
+    desk: Desk,
+    following: Following,
+    connection: Connection,
+    host: Host,
+    pos: dict[UUID, Position],
+) -> None:
+    """Send an agent's world and follow the conversations active with them."""
+    async with desk.work.begin() as work:
+        host.team_ids = set((await status_of(work.session, host.id)).team_ids)
+    for team_id in host.team_ids:
+        await desk.hub.join(connection, team_topic(team_id))
+    async with desk.work.begin() as work:
+        status = await status_of(work.session, host.id)
+        heads = await heads_for_agent(work.session, host.id, list(host.team_ids))
+    mine = [head for head in heads if head["state"] == "active" and _owner(head) == str(host.id)]
+    fresh = [head for head in mine if UUID(head["c"]) not in host.mine]
+    for head in fresh:
+        host.mine.add(UUID(head["c"]))
+        await begin_both(following, connection, UUID(head["c"]))
+    connection.push(
+        encode(
+            {
+                "t": "snapshot",
+                "role": "agent",
+                "now": to_ms(clock.now()),
+                "me": status.me,
+                "teams": status.teams,
+                "heads": heads,
+                "offers": [
+                    {"c": head["c"], "gen": head["gen"], "mode": "direct", "ttl_ms": 5000}
+                    for head in heads
+                    if head["state"] == "offered" and _owner(head) == str(host.id)
+                ],
+            }
+        )
+    )
+    await go_live_both(desk, following, connection, {UUID(h["c"]): places(h, pos.get(UUID(h["c"]), Position())) for h in fresh})
+
+
+async def begin_both(following: Following, connection: Connection, conversation_id: UUID) -> None:
+    """Subscribe to both lanes of a conversation; `go_live_both` lets the events through."""
+    await following.begin(connection, conversation_id, 0)
+    await following.begin(connection, conversation_id, 1)
+
+
+async def go_live_both(
+    desk: Desk, following: Following, connection: Connection, have: dict[UUID, tuple[int, int]]
+) -> None:
+    """Let both lanes of conversations go live, from the given (public, internal) positions."""
+    if not have:
+        return
+    async with desk.work.begin() as work:
+        ends = await lane_heads(work.session, list(have))
+    for conversation_id, places in have.items():
+        for lane in (0, 1):
+            following.go_live(connection, conversation_id, lane, places[lane], ends[conversation_id][lane])
+
+
+def places(head: Head, known: Position) -> tuple[int, int]:
+    """Return where a client stands in (public, internal): where it says, else at the head it was given."""
+    return (
+        head["public"] if known.public is UNSET else known.public,
+        head["internal"] if known.internal is UNSET else known.internal,
+    )
+
+
+def _owner(head: Head) -> str | None:
+    return head["agent"]["id"] if head["agent"] else None
