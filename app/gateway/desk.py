@@ -21,7 +21,7 @@ class Pace:
     frames_burst: float = 60
     visitor_messages_per_s: float = 1
     agent_messages_per_s: float = 10
-    burst: float = 10
+    burst: float = 20
 
 
 @dataclass(slots=True, frozen=True)

@@ -70,6 +70,10 @@ class Hub:
         """Return the local connections that hear a topic."""
         return self._topics.get(topic, ())
 
+    def topics(self) -> Iterable[str]:
+        """Return the topics that somebody here hears."""
+        return self._topics.keys()
+
     def lanes(self) -> dict[str, tuple[UUID, int]]:
         """Return the lanes that somebody here follows: topic → (conversation, lane)."""
         followed: dict[str, tuple[UUID, int]] = {}

@@ -107,7 +107,42 @@ class Queue:
         for team in teams:
             await self.arrive(team, [(c, score) for t, c, score in stranded if t == team])
 
-    async def rebuild(self, *, even_if_whole: bool = False) -> None:
+    async def compare(self) -> None:
+        """Make the index hold exactly those who wait; whatever differs is put right."""
+        try:
+            if not await self._redis.exists(self._keys.epoch()):
+                await self.rebuild()
+                return
+            async with self._work.begin() as work:
+                rows = (await work.session.execute(_WAITING)).tuples().all()
+            truth: dict[str, dict[str, int]] = {}
+            for team, conversation, score in rows:
+                truth.setdefault(str(team), {})[str(conversation)] = score
+            root = self._keys.queue("")
+            async for key in self._redis.scan_iter(match=self._keys.queue("*"), count=1000):
+                truth.setdefault(key.decode().removeprefix(root), {})
+            for team, waiting in truth.items():
+                members = await self._redis.zrange(self._keys.queue(team), 0, -1)
+                known = {member.decode() for member in members}
+                missing = [(UUID(c), score) for c, score in waiting.items() if c not in known]
+                if missing:
+                    await self.arrive(UUID(team), missing)
+                for conversation in known - waiting.keys():
+                    await self._remove_if_stale(UUID(team), UUID(conversation))
+        except (RedisError, OSError) as error:
+            log.warning("queue.compare_postponed", error=repr(error))
+
+    async def _remove_if_stale(self, team_id: UUID, conversation_id: UUID) -> None:
+        async with self._work.begin() as work:
+            row = await work.session.execute(
+                text("SELECT 1 FROM conversation WHERE id = :c AND state = 'waiting' AND team_id = :team"),
+                {"c": conversation_id, "team": team_id},
+            )
+            waits = row.scalar_one_or_none() is not None
+        if not waits:
+            await self.remove(team_id, conversation_id)
+
+    async def rebuild(self) -> None:
         """Make the index anew from Postgres, unless another process has just done so.
 
         Raises:
@@ -116,7 +151,7 @@ class Queue:
         """
         async with self._work.begin() as work:
             await work.session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": REBUILD_LOCK})
-            if not even_if_whole and await self._redis.exists(self._keys.epoch()):
+            if await self._redis.exists(self._keys.epoch()):
                 return
             waiting = (await work.session.execute(_WAITING)).tuples().all()
             agents = await candidates(work.session)

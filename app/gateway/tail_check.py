@@ -1,0 +1,80 @@
+"""Finds what the bus lost: one question for all lanes that are followed here, one for the lists of the agents here."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from uuid import UUID
+
+import structlog
+
+from app.chat.heads import heads_changed_within
+from app.chat.messages import lane_heads
+from app.chat.wire import encode
+from app.errors import Unavailable
+from app.gateway.following import Following
+from app.gateway.hub import Hub
+from app.infra.keys import lane_topic, queue_topic, team_topic
+from app.infra.work import WorkUnits
+from app.protocol.frames import HeadChanged
+
+log = structlog.get_logger()
+
+EVERY_S = 10.0
+OVERLAP_S = 5.0
+"""Changes commit a little later than they are dated."""
+
+
+class TailCheck:
+    """Asks Postgres whose head moved, every EVERY_S and whenever the bus may have lost something."""
+
+    def __init__(self, hub: Hub, following: Following, work: WorkUnits) -> None:
+        self._hub = hub
+        self._following = following
+        self._work = work
+        self._now = asyncio.Event()
+        self._checked_at = time.monotonic()
+
+    def soon(self) -> None:
+        """Check at once."""
+        self._now.set()
+
+    async def run_forever(self) -> None:
+        """Check again and again."""
+        while True:
+            try:
+                async with asyncio.timeout(EVERY_S):
+                    await self._now.wait()
+            except TimeoutError:
+                pass
+            self._now.clear()
+            try:
+                await self._check()
+            except Unavailable as error:
+                log.warning("tail_check.postponed", error=error.message)
+                await asyncio.sleep(0.5)
+                self._now.set()
+
+    async def _check(self) -> None:
+        since_s = time.monotonic() - self._checked_at + OVERLAP_S
+        started = time.monotonic()
+        lanes = self._hub.lanes()
+        topics = list(self._hub.topics())
+        teams = [UUID(topic[2:]) for topic in topics if topic.startswith("t:")]
+        async with self._work.begin() as work:
+            ends = await lane_heads(work.session, list({c for c, _ in lanes.values()}))
+            heads = await heads_changed_within(work.session, teams, since_s) if teams else []
+        for conversation_id, places in ends.items():
+            for lane in (0, 1):
+                topic = lane_topic(conversation_id, lane)
+                for connection in self._hub.members(topic):
+                    cursor = connection.cursors.get(topic)
+                    if cursor is not None and places[lane] > cursor.head:
+                        cursor.head = places[lane]
+                    self._following.check(connection, topic)
+        for head in heads:
+            self._hub.receive(team_topic(head["team"]["id"]), encode(HeadChanged(head=head)))
+        for topic in topics:
+            if topic.startswith("q:"):
+                self._hub.receive(topic, f"!moved {topic.removeprefix(queue_topic(''))}".encode())
+        self._checked_at = started

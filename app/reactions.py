@@ -1,0 +1,147 @@
+"""When this happened, who reacts: one table. Called after each commit, with the facts of that commit in order.
+
+What other people should see is told at once; what the queue should do goes on in the background, so that nobody's
+answer waits for Redis. The sweeper does again whatever a crash kept from happening.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.chat.events import (
+    ConversationChanged,
+    ConversationQueued,
+    ConversationUnqueued,
+    LineAppended,
+    OfferWithdrawn,
+)
+from app.chat.heads import heads_by_id
+from app.chat.wire import encode, line_frame
+from app.events import Event
+from app.identity.events import AgentChanged, SessionsRevoked, TeamChanged
+from app.identity.models import TeamMember
+from app.infra.background import Background
+from app.infra.keys import agent_topic, queue_topic, team_topic, visitor_topic
+from app.infra.outlet import Outlet
+from app.infra.work import WorkUnits
+from app.protocol.frames import HeadChanged, Offer, OfferGone
+from app.routing.availability import status_of
+from app.routing.events import OfferMade
+from app.routing.queue import Queue
+
+
+class Reactions:
+    """The table, for one process. `connect` gives it the parts that are made after it."""
+
+    _outlet: Outlet
+    _queue: Queue
+    _work: WorkUnits
+
+    def __init__(self, background: Background) -> None:
+        self._background = background
+        self._table: dict[type[Event], Callable[[Any], None]] = {
+            LineAppended: self._tell_line,
+            ConversationChanged: self._tell_change,
+            ConversationQueued: self._enqueue,
+            ConversationUnqueued: self._unqueue,
+            OfferMade: self._tell_offer,
+            OfferWithdrawn: self._tell_withdrawal,
+            AgentChanged: self._refresh_agent,
+            TeamChanged: self._refresh_team,
+            SessionsRevoked: self._sign_out,
+        }
+
+    def connect(self, outlet: Outlet, queue: Queue, work: WorkUnits) -> None:
+        """Say where to tell, which queue to keep, and how to read."""
+        self._outlet, self._queue, self._work = outlet, queue, work
+
+    async def __call__(self, facts: Sequence[Event]) -> None:
+        """React to the facts of one commit."""
+        for fact in facts:
+            react = self._table.get(type(fact))
+            if react is not None:
+                react(fact)
+
+    def _tell_line(self, fact: LineAppended) -> None:
+        self._outlet.event(fact.conversation_id, fact.lane, fact.seq, line_frame(fact))
+
+    def _tell_change(self, fact: ConversationChanged) -> None:
+        signal = f"!conversation {fact.conversation_id} {fact.state}".encode()
+        self._outlet.tell(visitor_topic(fact.visitor_id), signal)
+        self._background(self._tell_head(fact.conversation_id, fact.team_id, fact.agents))
+
+    async def _tell_head(self, conversation_id: UUID, team_id: UUID, agents: Sequence[UUID] = ()) -> None:
+        async with self._work.begin() as work:
+            heads = await heads_by_id(work.session, [conversation_id])
+        for head in heads:
+            frame = encode(HeadChanged(head=head))
+            self._outlet.tell(team_topic(team_id), frame)
+            for agent_id in agents:
+                self._outlet.tell(agent_topic(agent_id), frame)
+
+    def _enqueue(self, fact: ConversationQueued) -> None:
+        self._background(self._queue.arrive(fact.team_id, [(fact.conversation_id, fact.score)]))
+        self._outlet.tell(queue_topic(fact.team_id), _moved(fact.team_id))
+
+    def _unqueue(self, fact: ConversationUnqueued) -> None:
+        async def remove() -> None:
+            await self._queue.remove(fact.team_id, fact.conversation_id)
+            self._outlet.tell(queue_topic(fact.team_id), _moved(fact.team_id))
+
+        self._background(remove())
+
+    def _tell_offer(self, fact: OfferMade) -> None:
+        async def tell() -> None:
+            async with self._work.begin() as work:
+                heads = await heads_by_id(work.session, [fact.conversation_id])
+            for head in heads:
+                frame = Offer(
+                    c=fact.conversation_id, gen=fact.gen, mode=fact.mode, ttl_ms=fact.ttl_ms, head=head
+                )
+                self._outlet.tell(agent_topic(fact.agent_id), encode(frame))
+
+        self._background(tell())
+
+    def _tell_withdrawal(self, fact: OfferWithdrawn) -> None:
+        frame = OfferGone(c=fact.conversation_id, gen=fact.gen, reason=fact.reason)  # pyright: ignore[reportArgumentType]
+        self._outlet.tell(agent_topic(fact.agent_id), encode(frame))
+
+    def _refresh_agent(self, fact: AgentChanged) -> None:
+        async def refresh() -> None:
+            self._outlet.tell(agent_topic(fact.agent_id), b"!me")
+            await self._queue.refresh_agent(fact.agent_id)
+            async with self._work.begin() as work:
+                status = await status_of(work.session, fact.agent_id)
+            for team_id in status.team_ids:
+                self._outlet.tell(queue_topic(team_id), _moved(team_id))
+
+        self._background(refresh())
+
+    def _refresh_team(self, fact: TeamChanged) -> None:
+        async def refresh() -> None:
+            async with self._work.begin() as work:
+                members = await work.session.scalars(
+                    select(TeamMember.agent_id).where(TeamMember.team_id == fact.team_id)
+                )
+                agents = members.all()
+            for agent_id in agents:
+                self._outlet.tell(agent_topic(agent_id), b"!me")
+                await self._queue.refresh_agent(agent_id)
+
+        self._background(refresh())
+
+    def _sign_out(self, fact: SessionsRevoked) -> None:
+        sessions = " ".join(str(session) for session in fact.session_ids)
+        self._outlet.tell(agent_topic(fact.agent_id), f"!signed_out {sessions}".encode())
+
+    def preview_changed(self, conversation_id: UUID, team_id: UUID) -> None:
+        """A message came into a conversation that no agent follows yet: lists should show its words."""
+        self._background(self._tell_head(conversation_id, team_id))
+
+
+def _moved(team_id: UUID) -> bytes:
+    return f"!moved {team_id}".encode()

@@ -1,0 +1,103 @@
+"""The clock's duties: what must happen when time passes, and again when a crash kept it from happening.
+
+Every process runs them; each works on rows it can lock, so that two do no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import structlog
+
+from app import clock
+from app.errors import Unavailable
+from app.identity.events import AgentChanged
+from app.identity.sessions import forget_expired
+from app.ids import AgentId
+from app.infra import presence
+from app.infra.work import WorkUnits
+from app.routing import offers
+from app.routing.queue import Queue
+
+log = structlog.get_logger()
+
+
+class Sweeper:
+    """Runs the duties of one process.
+
+    Args:
+        work: units of work; what they record is told like anything else.
+        queue: paired again when something is stranded.
+        departed: called with (visitor, online=False) for people whose process died.
+    """
+
+    def __init__(self, work: WorkUnits, queue: Queue, departed: Callable[[UUID], None]) -> None:
+        self._work = work
+        self._queue = queue
+        self._departed = departed
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Start all duties."""
+        duties: list[tuple[float, Callable[[], Awaitable[object]]]] = [
+            (0.5, self.expire_offers),
+            (0.5, self._queue.pair_stranded),
+            (1.0, self.bury_dead_gateways),
+            (1.0, self.requeue_from_gone_agents),
+            (2.0, self.abandon_for_gone_visitors),
+            (30.0, self._queue.compare),
+            (600.0, self.forget_expired),
+        ]
+        self._tasks = [
+            asyncio.create_task(self._repeat(every_s, duty), name=f"sweeper.{duty.__name__}")
+            for every_s, duty in duties
+        ]
+
+    async def stop(self) -> None:
+        """End all duties."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def expire_offers(self) -> None:
+        """Take back offers that nobody confirmed."""
+        async with self._work.begin() as work:
+            await offers.expire_offers(work, clock.now())
+
+    async def requeue_from_gone_agents(self) -> None:
+        """Put back conversations whose agent has gone."""
+        async with self._work.begin() as work:
+            await offers.requeue_from_gone_agents(work, clock.now())
+
+    async def abandon_for_gone_visitors(self) -> None:
+        """Take out of line those whose visitor has gone."""
+        async with self._work.begin() as work:
+            await offers.abandon_for_gone_visitors(work, clock.now())
+
+    async def bury_dead_gateways(self) -> None:
+        """Clear up after processes that died without a word."""
+        async with self._work.begin() as work:
+            people = await presence.forget_dead_gateways(work.session)
+            for subject, kind in people:
+                if kind == "agent":
+                    work.record(AgentChanged(AgentId(subject)))
+        for subject, kind in people:
+            if kind == "visitor":
+                self._departed(subject)
+
+    async def forget_expired(self) -> None:
+        """Delete sessions and tickets that ended long ago."""
+        async with self._work.begin() as work:
+            await forget_expired(work.session, clock.now())
+
+    async def _repeat(self, every_s: float, duty: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            try:
+                await duty()
+            except Unavailable as error:
+                log.warning("sweeper.postponed", duty=duty.__name__, error=error.message)
+            except Exception:
+                log.exception("sweeper.failed", duty=duty.__name__)
