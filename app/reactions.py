@@ -33,6 +33,8 @@ from app.routing.availability import status_of
 from app.routing.events import OfferMade
 from app.routing.queue import Queue
 
+_MOVED = b"!moved"
+
 
 class Reactions:
     """The table, for one process. `connect` gives it the parts that are made after it."""
@@ -85,12 +87,12 @@ class Reactions:
 
     def _enqueue(self, fact: ConversationQueued) -> None:
         self._background(self._queue.arrive(fact.team_id, [(fact.conversation_id, fact.score)]))
-        self._outlet.tell(queue_topic(fact.team_id), _moved(fact.team_id))
+        self._outlet.tell(queue_topic(fact.team_id), _MOVED)
 
     def _unqueue(self, fact: ConversationUnqueued) -> None:
         async def remove() -> None:
             await self._queue.remove(fact.team_id, fact.conversation_id)
-            self._outlet.tell(queue_topic(fact.team_id), _moved(fact.team_id))
+            self._outlet.tell(queue_topic(fact.team_id), _MOVED)
 
         self._background(remove())
 
@@ -99,9 +101,7 @@ class Reactions:
             async with self._work.begin() as work:
                 heads = await heads_by_id(work.session, [fact.conversation_id])
             for head in heads:
-                frame = Offer(
-                    c=fact.conversation_id, gen=fact.gen, mode=fact.mode, ttl_ms=fact.ttl_ms, head=head
-                )
+                frame = Offer(c=fact.conversation_id, gen=fact.gen, mode=fact.mode, ttl_ms=fact.ttl_ms, head=head)
                 self._outlet.tell(agent_topic(fact.agent_id), encode(frame))
 
         self._background(tell())
@@ -117,7 +117,7 @@ class Reactions:
             async with self._work.begin() as work:
                 status = await status_of(work.session, fact.agent_id)
             for team_id in status.team_ids:
-                self._outlet.tell(queue_topic(team_id), _moved(team_id))
+                self._outlet.tell(queue_topic(team_id), _MOVED)
 
         self._background(refresh())
 
@@ -137,11 +137,3 @@ class Reactions:
     def _sign_out(self, fact: SessionsRevoked) -> None:
         sessions = " ".join(str(session) for session in fact.session_ids)
         self._outlet.tell(agent_topic(fact.agent_id), f"!signed_out {sessions}".encode())
-
-    def preview_changed(self, conversation_id: UUID, team_id: UUID) -> None:
-        """A message came into a conversation that no agent follows yet: lists should show its words."""
-        self._background(self._tell_head(conversation_id, team_id))
-
-
-def _moved(team_id: UUID) -> bytes:
-    return f"!moved {team_id}".encode()

@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     """Origins beside public_url's own from which the console may open a socket."""
     forwarded_allow_ips: str = "127.0.0.1"
     """Proxies (addresses or networks, by commas) whose X-Forwarded-* headers count."""
+    visitor_messages_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 60
+    """Messages that one visitor may send, with a burst of twenty."""
     mail_url: Annotated[str, Field(repr=False, json_schema_extra=SECRET)] = ""
     """`smtp://user:password@host:587` (STARTTLS if offered) or `smtps://…`; empty means no mail."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

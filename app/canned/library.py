@@ -71,7 +71,9 @@ async def manageable_replies(
 ) -> Sequence[Entry]:
     """Like `visible_replies`, for the admin pages: admins see every team's and every agent's too."""
     everything = agent.may(May.EDIT_ALL_REPLIES)
-    return await _listed(session, CannedReply.id.is_not(None) if everything else _usable(agent.id, agent.team_ids), words, scope)
+    return await _listed(
+        session, CannedReply.id.is_not(None) if everything else _usable(agent.id, agent.team_ids), words, scope
+    )
 
 
 async def reply_for(session: AsyncSession, agent: CurrentAgent, reply_id: UUID) -> Entry:
@@ -144,9 +146,7 @@ async def delete_reply(session: AsyncSession, agent: CurrentAgent, reply_id: UUI
     await session.delete(await _editable(session, agent, reply_id))
 
 
-async def count_use(
-    session: AsyncSession, canned_id: UUID, agent_id: UUID, team_ids: Collection[UUID]
-) -> None:
+async def count_use(session: AsyncSession, canned_id: UUID, agent_id: UUID, team_ids: Collection[UUID]) -> None:
     """Count one use of a reply by an agent who can see it; anything else counts nothing."""
     await session.execute(
         update(CannedReply)

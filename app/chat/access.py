@@ -13,9 +13,7 @@ from app.errors import NotFound
 from app.ids import AgentId, VisitorId
 
 
-async def conversation_for_visitor(
-    session: AsyncSession, visitor_id: VisitorId, conversation_id: UUID
-) -> Conversation:
+async def conversation_for_visitor(session: AsyncSession, visitor_id: VisitorId, conversation_id: UUID) -> Conversation:
     """Return the visitor's own conversation.
 
     Raises:
@@ -23,9 +21,7 @@ async def conversation_for_visitor(
     """
     return _found(
         await session.scalar(
-            select(Conversation).where(
-                Conversation.id == conversation_id, Conversation.visitor_id == visitor_id
-            )
+            select(Conversation).where(Conversation.id == conversation_id, Conversation.visitor_id == visitor_id)
         )
     )
 

@@ -160,9 +160,7 @@ async def reopen(work: Work, conversation_id: UUID, gen: int, agent: Actor, now:
     episodes.begin(work.session, conversation, now)
     await work.session.flush()
     await episodes.begin_stint(work.session, conversation, agent.id, now)
-    lines.append(
-        work, conversation, lines.PUBLIC, "reopened", {"agent": agent.shown}, now, sender=agent.sender
-    )
+    lines.append(work, conversation, lines.PUBLIC, "reopened", {"agent": agent.shown}, now, sender=agent.sender)
     changed(work, conversation, now, agent.id)
     work.record(AgentChanged(agent.id))
     return conversation
@@ -274,6 +272,4 @@ async def done(work: Work, conversation_id: UUID, agent: Actor, now: datetime) -
 
 
 def _queued(conversation: Conversation) -> ConversationQueued:
-    return ConversationQueued(
-        ConversationId(conversation.id), TeamId(conversation.team_id), conversation.score
-    )
+    return ConversationQueued(ConversationId(conversation.id), TeamId(conversation.team_id), conversation.score)

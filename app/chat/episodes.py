@@ -32,16 +32,12 @@ def begin(session: AsyncSession, conversation: Conversation, now: datetime) -> E
 async def current(session: AsyncSession, conversation: Conversation) -> Episode:
     """Return the episode that is running, or ran last."""
     found = await session.execute(
-        select(Episode).where(
-            Episode.conversation_id == conversation.id, Episode.number == conversation.episode
-        )
+        select(Episode).where(Episode.conversation_id == conversation.id, Episode.number == conversation.episode)
     )
     return found.scalar_one()
 
 
-async def begin_stint(
-    session: AsyncSession, conversation: Conversation, agent_id: AgentId, now: datetime
-) -> None:
+async def begin_stint(session: AsyncSession, conversation: Conversation, agent_id: AgentId, now: datetime) -> None:
     """An agent takes over."""
     episode = await current(session, conversation)
     episode.agent_id = agent_id

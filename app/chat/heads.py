@@ -54,9 +54,7 @@ WHERE c.state = 'closed' AND c.team_id = ANY (:teams) AND c.episode > 0
 ORDER BY c.closed_at DESC LIMIT :limit
 """
 )
-_CHANGED = text(
-    _SELECT + "WHERE c.team_id = ANY (:teams) AND c.changed_at > now() - make_interval(secs => :seconds)"
-)
+_CHANGED = text(_SELECT + "WHERE c.team_id = ANY (:teams) AND c.changed_at > now() - make_interval(secs => :seconds)")
 _VISITOR = text(
     """
 SELECT c.id, c.gen, c.state, c.episode, c.team_id, c.public_seq, c.internal_seq, c.visitor_read, c.agent_read,
@@ -88,9 +86,7 @@ async def closed_heads(
     session: AsyncSession, team_ids: list[UUID], before: object, limit: int
 ) -> tuple[list[Head], bool]:
     """Return a page of closed conversations of some teams, latest first, and whether there are more."""
-    rows = list(
-        await session.execute(_CLOSED, {"teams": team_ids, "before": before, "limit": limit + 1})
-    )
+    rows = list(await session.execute(_CLOSED, {"teams": team_ids, "before": before, "limit": limit + 1}))
     return [_head(row) for row in rows[:limit]], len(rows) > limit
 
 

@@ -59,8 +59,6 @@ def append(
         )
     )
     work.record(
-        LineAppended(
-            ConversationId(conversation.id), lane, seq, kind, m, kind_of_sender, sender_id, name, at, data
-        )
+        LineAppended(ConversationId(conversation.id), lane, seq, kind, m, kind_of_sender, sender_id, name, at, data)
     )
     return seq

@@ -40,23 +40,15 @@ class EventPage:
     more: bool
 
 
-async def page_after(
-    session: AsyncSession, conversation_id: UUID, lane: int, after: int, limit: int
-) -> EventPage:
+async def page_after(session: AsyncSession, conversation_id: UUID, lane: int, after: int, limit: int) -> EventPage:
     """Return events that follow `after`."""
-    rows = await session.execute(
-        _AFTER, {"c": conversation_id, "lane": lane, "after": after, "limit": limit + 1}
-    )
+    rows = await session.execute(_AFTER, {"c": conversation_id, "lane": lane, "after": after, "limit": limit + 1})
     return _page(conversation_id, list(rows), limit)
 
 
-async def page_before(
-    session: AsyncSession, conversation_id: UUID, lane: int, before: int, limit: int
-) -> EventPage:
+async def page_before(session: AsyncSession, conversation_id: UUID, lane: int, before: int, limit: int) -> EventPage:
     """Return the events that end just before `before`."""
-    rows = await session.execute(
-        _BEFORE, {"c": conversation_id, "lane": lane, "before": before, "limit": limit + 1}
-    )
+    rows = await session.execute(_BEFORE, {"c": conversation_id, "lane": lane, "before": before, "limit": limit + 1})
     page = _page(conversation_id, list(rows), limit)
     page.events.reverse()
     return page
@@ -73,9 +65,7 @@ def _page(conversation_id: UUID, rows: Sequence[object], limit: int) -> EventPag
     size = 0
     for row in rows[:limit]:
         lane, seq, kind, m, sender_kind, sender_id, sender_name, at, body = row  # type: ignore[misc]
-        frame = event_frame(
-            conversation_id, lane, seq, kind, m, (sender_kind, sender_id, sender_name), to_ms(at), body
-        )
+        frame = event_frame(conversation_id, lane, seq, kind, m, (sender_kind, sender_id, sender_name), to_ms(at), body)
         size += len(frame)
         if events and size > PAGE_BYTES:
             return EventPage(events, True)

@@ -33,9 +33,7 @@ class Conversation(Model):
     __table_args__ = (
         CheckConstraint("state IN ('waiting', 'offered', 'active', 'closed')", name="state"),
         CheckConstraint("(agent_id IS NULL) = (state IN ('waiting', 'closed'))", name="owner"),
-        Index(
-            "ix_conversation_waiting", "team_id", "score", "id", postgresql_where=text("state = 'waiting'")
-        ),
+        Index("ix_conversation_waiting", "team_id", "score", "id", postgresql_where=text("state = 'waiting'")),
         Index(
             "ix_conversation_owned",
             "agent_id",

@@ -57,9 +57,7 @@ async def leave_message(
     sender = ("visitor", visitor.id, visitor.name)
     if conversation.state != "closed":
         # Somebody opened the chat in another window meanwhile: the words belong there.
-        seq = lines.append(
-            work, conversation, lines.PUBLIC, "message", {"text": text}, now, sender=sender, m=m
-        )
+        seq = lines.append(work, conversation, lines.PUBLIC, "message", {"text": text}, now, sender=sender, m=m)
         return conversation, seq, False
     if not conversation.left_message:
         conversation.team_id = site.team_id

@@ -83,9 +83,7 @@ async def verified_visitor(
         known.external_id = user.external_id
     if known is None:
         await session.execute(
-            insert(Visitor)
-            .values(id=uuid7(), site_id=site.id, external_id=user.external_id)
-            .on_conflict_do_nothing()
+            insert(Visitor).values(id=uuid7(), site_id=site.id, external_id=user.external_id).on_conflict_do_nothing()
         )
         known = (
             await session.scalars(

@@ -79,9 +79,7 @@ async def status(desk: Desk, connection: Connection, host: Host, command: Status
     connection.push(encode(Ok(id=command.id)))
 
 
-async def watch(
-    desk: Desk, following: Following, connection: Connection, host: Host, command: Watch
-) -> None:
+async def watch(desk: Desk, following: Following, connection: Connection, host: Host, command: Watch) -> None:
     """Follow a conversation that is not one's own."""
     async with desk.work.begin() as work:
         await _visible(work, host, command.c)
@@ -93,14 +91,10 @@ async def watch(
         head = (await heads_by_id(work.session, [command.c]))[0]
     connection.push(encode(Ok(id=command.id, head=head)))
     if not followed:
-        await go_live_both(
-            desk, following, connection, {command.c: places(head, command.pos or Position())}
-        )
+        await go_live_both(desk, following, connection, {command.c: places(head, command.pos or Position())})
 
 
-async def unwatch(
-    desk: Desk, following: Following, connection: Connection, host: Host, command: Unwatch
-) -> None:
+async def unwatch(desk: Desk, following: Following, connection: Connection, host: Host, command: Unwatch) -> None:
     """Stop following it."""
     host.watched.discard(command.c)
     if command.c not in host.mine:

@@ -22,9 +22,8 @@ from app.protocol import frames
 from app.protocol.codes import MAX_PAGE
 from app.protocol.frames import Eph, From, Ok, Read, Sync, Typing
 
-async def carry_out(
-    desk: Desk, following: Following, connection: Connection, command: frames.AnyCommand
-) -> None:
+
+async def carry_out(desk: Desk, following: Following, connection: Connection, command: frames.AnyCommand) -> None:
     """Carry out a command that the session admitted, and answer it.
 
     Raises:
@@ -129,9 +128,7 @@ async def sync(desk: Desk, connection: Connection, command: Sync) -> None:
             before = command.before if command.before is not None else head + 1
             page = await messages.page_before(work.session, command.c, lane, before, limit)
     connection.push(
-        encode(
-            Ok(id=command.id, events=[Raw(frame) for _, frame in page.events], head=head, more=page.more)
-        )
+        encode(Ok(id=command.id, events=[Raw(frame) for _, frame in page.events], head=head, more=page.more))
     )
 
 

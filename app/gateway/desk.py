@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.chat.journal import Journal
-from app.infra.background import Background
 from app.gateway.hub import Hub
 from app.gateway.roster import Roster
 from app.gateway.waiting_room import WaitingRoom
+from app.infra.background import Background
 from app.infra.work import WorkUnits
 from app.routing.queue import Queue
 

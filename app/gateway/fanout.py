@@ -19,7 +19,6 @@ from app.protocol.frames import Me
 from app.routing.availability import status_of
 
 
-
 class _Agent(msgspec.Struct):
     id: UUID
 
@@ -63,9 +62,7 @@ class Fanout:
                 self._mind(connection, connection.who, _HEAD.decode(payload).head)
             return
         word, _, rest = payload[1:].decode().partition(" ")
-        if word == "moved":
-            self._desk.waiting_room.moved(UUID(rest))
-        elif word == "conversation" and isinstance(connection.who, Guest):
+        if word == "conversation" and isinstance(connection.who, Guest):
             self._conversation(connection, connection.who, *rest.split(" "))
         elif word == "me" and isinstance(connection.who, Host):
             self._desk.background(self._renew_me(connection, connection.who))
@@ -77,6 +74,8 @@ class Fanout:
         """The visitor's conversation is in another state, or has only now come to be."""
         conversation_id = UUID(conversation)
         guest.state = state
+        if state != "closed":
+            self._desk.roster.announce(guest.id)
         if state != "waiting":
             guest.position = None
         if state == "closed":
@@ -107,9 +106,7 @@ class Fanout:
 
     async def _follow(self, connection: Connection, head: _Head) -> None:
         await begin_both(self._following, connection, head.c)
-        await go_live_both(
-            self._desk, self._following, connection, {head.c: (head.public, head.internal)}
-        )
+        await go_live_both(self._desk, self._following, connection, {head.c: (head.public, head.internal)})
 
     async def _renew_me(self, connection: Connection, host: Host) -> None:
         """The agent's own row changed: tell them; another set of teams means another world."""
@@ -122,9 +119,8 @@ class Fanout:
         else:
             connection.push(encode(Me(me=status.me)))
 
-async def follow_public(
-    desk: Desk, following: Following, connection: Connection, conversation_id: UUID
-) -> None:
+
+async def follow_public(desk: Desk, following: Following, connection: Connection, conversation_id: UUID) -> None:
     """Let a visitor's socket follow the conversation that was just begun, from its start."""
     if f"c:{conversation_id}:0" in connection.cursors:
         return

@@ -59,9 +59,7 @@ class Following:
         cursor.head = max(cursor.head, head)
         cursor.have = min(have, cursor.head)
         if cursor.head - cursor.have > MAX_REPLAY:
-            connection.push(
-                encode(Gap(c=conversation_id, lane=LANES[lane], have=cursor.have, head=cursor.head))
-            )
+            connection.push(encode(Gap(c=conversation_id, lane=LANES[lane], have=cursor.have, head=cursor.head)))
             cursor.have = cursor.head
         cursor.fetching = False
         self.check(connection, topic)

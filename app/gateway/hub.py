@@ -19,15 +19,18 @@ class Hub:
     Args:
         missed: called with a connection and a topic when an event came whose predecessor is missing.
         heard: called with a connection, a topic and a payload that is not a numbered event.
+        moved: called once with a team's id when its queue or staffing changed.
     """
 
     def __init__(
         self,
         missed: Callable[[Connection, str], None],
         heard: Callable[[Connection, str, bytes], None],
+        moved: Callable[[UUID], None],
     ) -> None:
         self._missed = missed
         self._heard = heard
+        self._moved = moved
         self._bus: Bus | None = None
         self._topics: dict[str, set[Connection]] = {}
         self.connections: set[Connection] = set()
@@ -110,6 +113,10 @@ class Hub:
                 self._missed(connection, topic)
 
     def _spread(self, topic: str, payload: bytes, but: Connection | None) -> None:
+        if topic.startswith("q:"):
+            if topic in self._topics:
+                self._moved(UUID(topic[2:]))
+            return
         for connection in list(self._topics.get(topic, ())):
             if connection is not but:
                 self._heard(connection, topic, payload)

@@ -24,21 +24,22 @@ log = structlog.get_logger()
 class _Entry:
     kind: Kind
     sockets: int = 0
+    wanted: bool = False
     announced: bool = False
     heard_at: float = 0.0
     task: asyncio.Task[None] | None = None
 
 
 class Roster:
-    """Counts sockets a person, and announces the first and the departure of the last.
+    """Counts sockets a person; announces people with an open conversation, and agents, while they have one.
+
+    Ten thousand visitors who only look cost Postgres nothing.
 
     Args:
         changed: called with (subject, kind, online) after each announcement was committed.
     """
 
-    def __init__(
-        self, gateway_id: GatewayId, work: WorkUnits, changed: Callable[[UUID, Kind, bool], None]
-    ) -> None:
+    def __init__(self, gateway_id: GatewayId, work: WorkUnits, changed: Callable[[UUID, Kind, bool], None]) -> None:
         self._gateway_id = gateway_id
         self._work = work
         self._changed = changed
@@ -49,11 +50,19 @@ class Roster:
         entry = self._entries.get(subject)
         return entry.sockets if entry else 0
 
-    def enter(self, subject: UUID, kind: Kind) -> None:
+    def enter(self, subject: UUID, kind: Kind, *, announce: bool) -> None:
         """A person has one more socket here."""
         entry = self._entries.setdefault(subject, _Entry(kind))
         entry.sockets += 1
+        entry.wanted = entry.wanted or announce
         self._reconcile(subject, entry)
+
+    def announce(self, subject: UUID) -> None:
+        """Somebody waits for this person now: say that they are here."""
+        entry = self._entries.get(subject)
+        if entry is not None and not entry.wanted:
+            entry.wanted = True
+            self._reconcile(subject, entry)
 
     def leave(self, subject: UUID, heard_at: float) -> None:
         """A person has one socket less; its last frame came at `heard_at` (monotonic seconds)."""
@@ -97,17 +106,15 @@ class Roster:
     async def _announce(self, subject: UUID, entry: _Entry) -> None:
         """Repeat until what was announced is what is: sockets may come and go while Postgres is asked."""
         try:
-            while entry.announced != (entry.sockets > 0):
-                online = entry.sockets > 0
+            while entry.announced != (entry.wanted and entry.sockets > 0):
+                online = entry.wanted and entry.sockets > 0
                 try:
                     async with self._work.begin() as work:
                         if online:
                             await presence.arrive(work.session, self._gateway_id, subject, entry.kind)
                         else:
                             silent_s = max(0.0, time.monotonic() - entry.heard_at) if entry.heard_at else 0.0
-                            await presence.depart(
-                                work.session, self._gateway_id, subject, entry.kind, silent_s
-                            )
+                            await presence.depart(work.session, self._gateway_id, subject, entry.kind, silent_s)
                         if entry.kind == "agent":
                             work.record(AgentChanged(AgentId(subject)))
                 except Unavailable as error:

@@ -78,9 +78,7 @@ def _decided(desk: Desk, connection: Connection, command: Send | Note, outcome: 
     else:
         connection.in_flight.pop(command.c, None)
     if outcome.status in ("ok", "dup"):
-        connection.push(
-            encode(Ok(id=command.id, s=outcome.seq, at=outcome.at, dup=outcome.status == "dup"))
-        )
+        connection.push(encode(Ok(id=command.id, s=outcome.seq, at=outcome.at, dup=outcome.status == "dup")))
         if outcome.status == "ok" and command.body.canned is not UNSET:
             desk.background(_count_use(desk, connection, command.body.canned))
         return
@@ -135,5 +133,3 @@ def _stored(who: Guest | Host, body: Body, text: str) -> str:
             raise Invalid("Fill in the open places first.", code="unfilled", field="body.text")
         stored["canned"] = body.canned
     return encode(stored).decode()
-
-

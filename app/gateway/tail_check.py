@@ -14,7 +14,7 @@ from app.chat.wire import encode
 from app.errors import Unavailable
 from app.gateway.following import Following
 from app.gateway.hub import Hub
-from app.infra.keys import lane_topic, queue_topic, team_topic
+from app.infra.keys import lane_topic, team_topic
 from app.infra.work import WorkUnits
 from app.protocol.frames import HeadChanged
 
@@ -76,5 +76,5 @@ class TailCheck:
             self._hub.receive(team_topic(head["team"]["id"]), encode(HeadChanged(head=head)))
         for topic in topics:
             if topic.startswith("q:"):
-                self._hub.receive(topic, f"!moved {topic.removeprefix(queue_topic(''))}".encode())
+                self._hub.receive(topic, b"!moved")
         self._checked_at = started

@@ -26,9 +26,7 @@ from app.surveys.ratings import rate as store_rating
 from app.text import clean_line, clean_text
 
 
-async def start(
-    desk: Desk, following: Following, connection: Connection, guest: Guest, command: Start
-) -> None:
+async def start(desk: Desk, following: Following, connection: Connection, guest: Guest, command: Start) -> None:
     """Ask for an agent.
 
     Raises:
@@ -49,6 +47,7 @@ async def start(
         if (row is None or row.state == "closed") and not staffed:
             raise Conflict("Nobody is here right now; please leave a message.", code="no_agents")
         conversation, dup = await conversations.start(work, visitor, site, clock.now())
+    desk.roster.announce(guest.id)
     guest.name = visitor.name
     await _moved_to(desk, connection, guest, TeamId(conversation.team_id))
     guest.conversation_id = ConversationId(conversation.id)

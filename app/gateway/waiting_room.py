@@ -15,7 +15,8 @@ from app.gateway.hub import Hub
 from app.gateway.people import Guest
 from app.infra.keys import queue_topic
 from app.infra.work import WorkUnits
-from app.protocol.frames import Available, Queue as QueueFrame
+from app.protocol.frames import Available
+from app.protocol.frames import Queue as QueueFrame
 from app.routing.availability import staffed_teams
 from app.routing.queue import Queue
 

@@ -89,7 +89,7 @@ async def _welcome_visitor(
     known = guest.conversation_id
     if known is not None:
         await following.begin(connection, known, 0)
-    desk.roster.enter(guest.id, "visitor")
+    desk.roster.enter(guest.id, "visitor", announce=guest.state != "closed")
     async with desk.work.begin() as work:
         visitor = await _details(work.session, guest.id)
         row = await visitor_row(work.session, guest.id)
@@ -129,21 +129,17 @@ async def _welcome_visitor(
 
 async def _details(session: AsyncSession, visitor_id: UUID) -> dict[str, Any]:
     row = (
-        await session.execute(
-            text("SELECT id, name, email, verified FROM visitor WHERE id = :id"), {"id": visitor_id}
-        )
+        await session.execute(text("SELECT id, name, email, verified FROM visitor WHERE id = :id"), {"id": visitor_id})
     ).one()
     return {"id": str(row.id), "name": row.name, "email": row.email, "verified": row.verified}
 
 
-async def _welcome_agent(
-    desk: Desk, following: Following, connection: Connection, hello: Hello, host: Host
-) -> None:
+async def _welcome_agent(desk: Desk, following: Following, connection: Connection, hello: Hello, host: Host) -> None:
     connection.who = host
     connection.session.greet(Role.AGENT)
     connection.batch = "batch" in hello.caps
     await desk.hub.join(connection, agent_topic(host.id))
-    desk.roster.enter(host.id, "agent")
+    desk.roster.enter(host.id, "agent", announce=True)
     connection.push(encode(Ok(id=hello.id)))
     await send_agent_snapshot(desk, following, connection, host, hello.pos)
 
@@ -185,7 +181,9 @@ async def send_agent_snapshot(
             }
         )
     )
-    await go_live_both(desk, following, connection, {UUID(h["c"]): places(h, pos.get(UUID(h["c"]), Position())) for h in fresh})
+    await go_live_both(
+        desk, following, connection, {UUID(h["c"]): places(h, pos.get(UUID(h["c"]), Position())) for h in fresh}
+    )
 
 
 async def begin_both(following: Following, connection: Connection, conversation_id: UUID) -> None:

@@ -30,6 +30,4 @@ async def take_slot(session: AsyncSession, agent_id: AgentId, now: datetime) -> 
 
 async def free_slot(session: AsyncSession, agent_id: AgentId) -> None:
     """Count one conversation less for an agent."""
-    await session.execute(
-        update(Agent).where(Agent.id == agent_id).values(load=Agent.load - 1, rev=Agent.rev + 1)
-    )
+    await session.execute(update(Agent).where(Agent.id == agent_id).values(load=Agent.load - 1, rev=Agent.rev + 1))

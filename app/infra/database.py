@@ -54,9 +54,7 @@ class Database:
             pool_pre_ping=True,
             connect_args={"timeout": 5, "command_timeout": 30},
         )
-        self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(
-            self.engine, expire_on_commit=False
-        )
+        self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(self.engine, expire_on_commit=False)
 
     async def raw(self) -> asyncpg.Connection[asyncpg.Record]:
         """Open a plain asyncpg connection that the caller owns and closes.

@@ -52,22 +52,17 @@ async def heartbeat(session: AsyncSession, gateway_id: UUID) -> bool:
 
 async def arrive(session: AsyncSession, gateway_id: UUID, subject: UUID, kind: Kind) -> None:
     """A person's first socket on this process."""
-    await session.execute(
-        text("INSERT INTO gateway (id) VALUES (:id) ON CONFLICT DO NOTHING"), {"id": gateway_id}
-    )
+    await session.execute(text("INSERT INTO gateway (id) VALUES (:id) ON CONFLICT DO NOTHING"), {"id": gateway_id})
     await session.execute(
         text(
-            "INSERT INTO presence (subject, gateway_id, kind) VALUES (:subject, :gateway, :kind) "
-            "ON CONFLICT DO NOTHING"
+            "INSERT INTO presence (subject, gateway_id, kind) VALUES (:subject, :gateway, :kind) ON CONFLICT DO NOTHING"
         ),
         {"subject": subject, "gateway": gateway_id, "kind": kind},
     )
     await _touch(session, kind, [subject], "now()")
 
 
-async def depart(
-    session: AsyncSession, gateway_id: UUID, subject: UUID, kind: Kind, silent_s: float = 0.0
-) -> None:
+async def depart(session: AsyncSession, gateway_id: UUID, subject: UUID, kind: Kind, silent_s: float = 0.0) -> None:
     """A person's last socket on this process is gone; they were last heard `silent_s` seconds ago."""
     await session.execute(
         text("DELETE FROM presence WHERE subject = :subject AND gateway_id = :gateway"),
@@ -96,9 +91,7 @@ async def forget_dead_gateways(session: AsyncSession) -> list[tuple[UUID, Kind]]
     return people
 
 
-async def _touch(
-    session: AsyncSession, kind: Kind, subjects: list[UUID], moment: str, **values: object
-) -> None:
+async def _touch(session: AsyncSession, kind: Kind, subjects: list[UUID], moment: str, **values: object) -> None:
     """Date when people were last seen; agents also get a new revision, so that the queue looks again."""
     more = ", rev = rev + 1" if kind == "agent" else ""
     await session.execute(

@@ -27,7 +27,5 @@ class Presence(Model):
     __tablename__ = "presence"
 
     subject: Mapped[UUID] = mapped_column(primary_key=True)
-    gateway_id: Mapped[UUID] = mapped_column(
-        ForeignKey("gateway.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
+    gateway_id: Mapped[UUID] = mapped_column(ForeignKey("gateway.id", ondelete="CASCADE"), primary_key=True, index=True)
     kind: Mapped[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from msgspec import Meta, Raw, Struct, UnsetType, UNSET
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 Id = Annotated[int, Meta(ge=1, le=2**53)]
 Seq = Annotated[int, Meta(ge=0, le=2**53)]
@@ -163,9 +163,7 @@ class Unwatch(Numbered, tag="unwatch"):
 
 EveryoneCommand = Hello | Pong | Send | Read | Typing | Sync
 VisitorCommand = Start | LeaveMessage | Leave | End | Rate | PageChange
-AgentCommand = (
-    OfferAccept | OfferDecline | Status | Claim | CloseConversation | Reopen | Done | Note | Watch | Unwatch
-)
+AgentCommand = OfferAccept | OfferDecline | Status | Claim | CloseConversation | Reopen | Done | Note | Watch | Unwatch
 AnyCommand = EveryoneCommand | VisitorCommand | AgentCommand
 
 

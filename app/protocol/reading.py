@@ -26,9 +26,7 @@ class Unreadable(Invalid):
         malformed: whether it counts towards the tenth that closes the socket.
     """
 
-    def __init__(
-        self, message: str, code: str, *, command_id: int | None = None, field: str | None = None
-    ) -> None:
+    def __init__(self, message: str, code: str, *, command_id: int | None = None, field: str | None = None) -> None:
         super().__init__(message, code=code, field=field)
         self.command_id = command_id
         self.malformed = code in {"bad_json", "too_complex"}

@@ -49,9 +49,7 @@ async def offer_pairs(work: Work, pairs: Sequence[Pair], now: datetime) -> list[
         str(row.id): row
         for row in await session.scalars(
             select(Conversation)
-            .where(
-                Conversation.id.in_([UUID(p.conversation) for p in pairs]), Conversation.state == "waiting"
-            )
+            .where(Conversation.id.in_([UUID(p.conversation) for p in pairs]), Conversation.state == "waiting")
             .order_by(Conversation.id)
             .with_for_update(key_share=True)
         )
@@ -78,18 +76,14 @@ async def offer_pairs(work: Work, pairs: Sequence[Pair], now: datetime) -> list[
     return refused
 
 
-def _offer(
-    work: Work, conversation: Conversation, agent_id: AgentId, name: str, mode: str, now: datetime
-) -> None:
+def _offer(work: Work, conversation: Conversation, agent_id: AgentId, name: str, mode: str, now: datetime) -> None:
     conversation.state = lifecycle.after(conversation.state, "offer")
     conversation.agent_id = agent_id
     conversation.offer_expires_at = now + timedelta(seconds=CONFIRM_S)
     changed(work, conversation, now, agent_id)
     data = {"agent": {"id": str(agent_id), "name": name}, "gen": conversation.gen}
     lines.append(work, conversation, lines.INTERNAL, "offered", data, now)
-    work.record(
-        OfferMade(ConversationId(conversation.id), agent_id, conversation.gen, mode, CONFIRM_S * 1000)
-    )
+    work.record(OfferMade(ConversationId(conversation.id), agent_id, conversation.gen, mode, CONFIRM_S * 1000))
     work.record(AgentChanged(agent_id))
     work.record(ConversationUnqueued(ConversationId(conversation.id), TeamId(conversation.team_id)))
 
@@ -142,9 +136,7 @@ async def _miss(work: Work, conversation: Conversation, reason: str, now: dateti
     changed(work, conversation, now, agent_id)
     work.record(OfferWithdrawn(ConversationId(conversation.id), AgentId(agent_id), gen, reason))
     work.record(AgentChanged(AgentId(agent_id)))
-    work.record(
-        ConversationQueued(ConversationId(conversation.id), TeamId(conversation.team_id), conversation.score)
-    )
+    work.record(ConversationQueued(ConversationId(conversation.id), TeamId(conversation.team_id), conversation.score))
 
 
 async def requeue_from_gone_agents(work: Work, now: datetime) -> int:
@@ -169,8 +161,7 @@ async def _of_absent(
     session: AsyncSession, table: str, column: str, states: str, grace_s: int
 ) -> Sequence[Conversation]:
     found = await session.scalars(
-        select(Conversation)
-        .from_statement(
+        select(Conversation).from_statement(
             text(
                 f"""
                 SELECT c.* FROM conversation c JOIN {table} p ON p.id = {column}

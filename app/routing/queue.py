@@ -160,9 +160,7 @@ class Queue:
         for team in {team for team, _, _ in waiting}:
             await self.arrive(team, [])
 
-    async def _replace_index(
-        self, waiting: Sequence[tuple[UUID, UUID, int]], agents: Sequence[Candidate]
-    ) -> None:
+    async def _replace_index(self, waiting: Sequence[tuple[UUID, UUID, int]], agents: Sequence[Candidate]) -> None:
         old = [key async for key in self._redis.scan_iter(match=self._keys.queue("*"), count=1000)]
         old += [key async for key in self._redis.scan_iter(match=self._keys.idle("*"), count=1000)]
         old += [key async for key in self._redis.scan_iter(match=self._keys.agent("*"), count=1000)]

@@ -14,9 +14,7 @@ from app.infra.work import Work
 from app.surveys.models import Rating
 
 
-async def rate(
-    work: Work, conversation: Conversation, score: int, comment: str | None, now: datetime
-) -> None:
+async def rate(work: Work, conversation: Conversation, score: int, comment: str | None, now: datetime) -> None:
     """Store or change the rating of the latest closed episode of a locked conversation.
 
     Args:

@@ -1,0 +1,222 @@
+"""Wiring: the parts of one server process, and the ASGI application made of them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import structlog
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from sqlalchemy import text
+
+from app.canned import routes as canned_routes
+from app.chat import routes as chat_routes
+from app.chat.journal import Draft, Journal, Outcome
+from app.chat.wire import draft_frame, encode
+from app.errors import DeskbellError
+from app.gateway import heartbeat, visitor_session
+from app.gateway.connection import Connection
+from app.gateway.desk import Desk, Pace
+from app.gateway.endpoint import Endpoint
+from app.gateway.fanout import Fanout
+from app.gateway.following import Following
+from app.gateway.hub import Hub
+from app.gateway.previews import Previews
+from app.gateway.roster import Roster
+from app.gateway.tail_check import TailCheck
+from app.gateway.waiting_room import WaitingRoom
+from app.identity import routes as identity_routes
+from app.identity.origins import own_origins
+from app.ids import GatewayId, uuid7
+from app.infra.background import Background
+from app.infra.bus import Bus
+from app.infra.database import Database
+from app.infra.keys import Keys, lane_topic
+from app.infra.limits import Limits
+from app.infra.presence import Kind
+from app.infra.redis import connect
+from app.infra.work import WorkUnits
+from app.protocol.codes import Close
+from app.protocol.frames import Eph, From, Reconnect
+from app.reactions import Reactions
+from app.routing.queue import Queue
+from app.settings import Settings
+from app.sweeper import Sweeper
+
+log = structlog.get_logger()
+
+DRAIN_S = 8.0
+"""Seconds over which a leaving process sends its sockets away."""
+
+
+class Deskbell:
+    """One server process: an ASGI application and the tasks behind it.
+
+    Args:
+        settings: complete, with addresses of Postgres and Redis and a secret key.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.gateway_id = GatewayId(uuid7())
+        keys = Keys(settings.redis_prefix)
+        self.background = Background()
+        self.reactions = Reactions(self.background)
+        self.database = Database(settings.database_url, settings.database_pool_size)
+        self.work = WorkUnits(self.database, self.reactions)
+        self.redis = connect(settings.redis_url)
+        self.queue = Queue(self.redis, keys, self.work)
+        self.hub = Hub(self._missed, self._heard, lambda team_id: self.waiting_room.moved(team_id))
+        self.bus = Bus(
+            settings.redis_url,
+            keys,
+            self.gateway_id.hex[-12:],
+            self.hub.receive,
+            lambda: self.tail_check.soon(),
+        )
+        self.hub.use(self.bus)
+        self.following = Following(self.hub, self.work)
+        self.waiting_room = WaitingRoom(self.hub, self.queue, self.work)
+        self.roster = Roster(self.gateway_id, self.work, self._present)
+        self.previews = Previews(self.hub, self.work, self.background)
+        self.journal = Journal(self.database.raw, self._publish)
+        self.tail_check = TailCheck(self.hub, self.following, self.work)
+        self.sweeper = Sweeper(self.work, self.queue, lambda visitor_id: self._present(visitor_id, "visitor", False))
+        self.reactions.connect(self.hub, self.queue, self.work)
+        secret = settings.secret_key.encode()
+        per_s = settings.visitor_messages_per_minute / 60
+        self.desk = Desk(
+            work=self.work,
+            journal=self.journal,
+            hub=self.hub,
+            queue=self.queue,
+            roster=self.roster,
+            waiting_room=self.waiting_room,
+            secret=secret,
+            own_origins=own_origins(settings.public_url, settings.console_origins),
+            pace=Pace(visitor_messages_per_s=per_s, frames_per_s=max(20, per_s * 2)),
+            background=self.background,
+        )
+        self.fanout = Fanout(self.desk, self.following)
+        self.endpoint = Endpoint(self.desk, self.following)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.web = FastAPI(title="Deskbell", lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+        self.web.state.settings = settings
+        self.web.state.work = self.work
+        self.web.state.redis = self.redis
+        self.web.state.secret = secret
+        self.web.state.limits = Limits(self.redis, keys.limit(""))
+        for router in (
+            identity_routes.router,
+            canned_routes.router,
+            chat_routes.router,
+            visitor_session.router,
+        ):
+            self.web.include_router(router)
+        self.web.add_api_route("/healthz", self._healthz, methods=["GET"])
+        self.web.add_api_route("/readyz", self._readyz, methods=["GET"])
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Sockets go straight to the gateway: FastAPI would cost each message a tenth more."""
+        if scope["type"] == "websocket":
+            await self.endpoint(scope, receive, send)
+        else:
+            await self.web(scope, receive, send)
+
+    async def drain(self) -> None:
+        """Send every socket away, each in its own slot, after its messages were committed."""
+        self.endpoint.draining = True
+        connections = list(self.hub.connections)
+        await asyncio.gather(*(self._send_away(connection) for connection in connections))
+        await self.journal.drained()
+
+    async def _send_away(self, connection: Connection) -> None:
+        slot_s = random.uniform(0, DRAIN_S if len(self.hub.connections) > 50 else 1)
+        connection.push(encode(Reconnect(after_ms=round(slot_s * 1000))))
+        await asyncio.sleep(slot_s)
+        while connection.in_flight:
+            await asyncio.sleep(0.01)
+        connection.close(Close.DRAINING)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        self.bus.start()
+        self.journal.start()
+        self.sweeper.start()
+        self._tasks = [
+            asyncio.create_task(self.roster.heartbeat_forever(), name="roster"),
+            asyncio.create_task(self.tail_check.run_forever(), name="tail_check"),
+            asyncio.create_task(heartbeat.beat_forever(self.hub), name="heartbeat"),
+        ]
+        log.info("started", gateway=str(self.gateway_id))
+        yield
+        await self.sweeper.stop()
+        for connection in list(self.hub.connections):
+            connection.close(Close.DRAINING)
+        await self.roster.stop()
+        await self.background.finish(patience_s=2)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.journal.stop()
+        await self.bus.stop()
+        await self.redis.aclose()
+        await self.database.close()
+        log.info("stopped")
+
+    def _missed(self, connection: Connection, topic: str) -> None:
+        self.following.check(connection, topic)
+
+    def _heard(self, connection: Connection, topic: str, payload: bytes) -> None:
+        self.fanout.heard(connection, topic, payload)
+
+    def _publish(self, draft: Draft, outcome: Outcome) -> None:
+        """A message is committed: tell everybody."""
+        self.hub.event(draft.conversation_id, draft.lane, outcome.seq, draft_frame(draft, outcome))
+        if outcome.state in ("waiting", "offered"):
+            self.previews.touch(draft.conversation_id)
+
+    def _present(self, subject: UUID, kind: Kind, online: bool) -> None:
+        """A visitor came or went: their agents see it."""
+        if kind == "visitor":
+            self.background(self._tell_presence(subject, online))
+
+    async def _tell_presence(self, visitor_id: UUID, online: bool) -> None:
+        async with self.work.begin() as work:
+            row = await work.session.execute(
+                text("SELECT id FROM conversation WHERE visitor_id = :v"), {"v": visitor_id}
+            )
+            conversation_id = row.scalar_one_or_none()
+        if conversation_id is not None:
+            frame = Eph(
+                c=conversation_id,
+                kind="presence",
+                from_=From("visitor", visitor_id),
+                data={"online": online},
+            )
+            self.hub.tell(lane_topic(conversation_id, 1), encode(frame))
+            self.previews.touch(conversation_id)
+
+    async def _healthz(self) -> dict[str, str]:
+        return {"status": "ok"}
+
+    async def _readyz(self) -> JSONResponse:
+        """Whether this process can serve: not leaving, and Postgres answers. Redis may be away."""
+        if self.endpoint.draining:
+            return JSONResponse({"status": "draining"}, 503)
+        try:
+            async with self.work.begin() as work:
+                await work.session.execute(text("SELECT 1"))
+        except DeskbellError as error:
+            return JSONResponse({"status": error.code}, 503)
+        return JSONResponse({"status": "ready"})
+
+
+def create_app(settings: Settings) -> Deskbell:
+    """Return the application of one server process."""
+    return Deskbell(settings)
