@@ -17,6 +17,7 @@ export function ComposerText({ head }) {
   const caretWanted = useRef(/** @type {[number, number]|null} */ (null));
   const [trigger, setTrigger] = useState(/** @type {import("../canned/trigger.js").Trigger|null} */ (null));
   const [chosen, setChosen] = useState(0);
+  const dismissed = useRef(-1);
   const listId = useId();
   const draft = draftOf(head.c, mode.value);
   const values = valuesFor(head, world.value.me?.name ?? "");
@@ -35,7 +36,13 @@ export function ComposerText({ head }) {
       element.selectionStart === element.selectionEnd ? triggerAt(element.value, element.selectionStart) : null;
     if (next) void refreshReplies();
     if (next?.query !== trigger?.query) setChosen(0);
-    setTrigger(next);
+    // After Esc this slash is just a slash.
+    if (next?.start !== dismissed.current) dismissed.current = -1;
+    setTrigger(next && next.start === dismissed.current ? null : next);
+  };
+  const dismiss = () => {
+    dismissed.current = trigger?.start ?? -1;
+    setTrigger(null);
   };
   /** @param {import("../canned/match.js").Reply} reply */
   const insert = (reply) => {
@@ -70,7 +77,7 @@ export function ComposerText({ head }) {
   /** @param {KeyboardEvent} event */
   const keys = (event) => {
     if (event.isComposing || event.altKey || event.ctrlKey || event.metaKey) return;
-    if (picking && pickerKey(event, found, chosen, setChosen, insert, () => setTrigger(null))) return;
+    if (picking && pickerKey(event, found, chosen, setChosen, insert, dismiss)) return;
     if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       if (obstacle(draft.text) === null) submit(head.c);

@@ -5,6 +5,7 @@ import { check, checkCheck, clock as clockIcon } from "../../shared/icons.js";
 import { linked } from "../../shared/text.js";
 import { clock, fullTime } from "../../shared/time.js";
 import { discard, retry } from "../link.js";
+import { linkState } from "../state/desk.js";
 import { say } from "../toasts.js";
 
 /** @typedef {import("../state/timeline.js").MessageRow} MessageRow */
@@ -38,7 +39,7 @@ function Fate({ row, last }) {
         <button type="button" class="text-button" onClick=${() => discard(row.m)}>Discard</button>
       </p>`;
     case "pending":
-      return html`<p class="fate">${clockIcon(12)} Sending…</p>`;
+      return html`<p class="fate">${clockIcon(12)} ${linkState.value === "live" ? "Sending…" : "Kept here, goes out when we're back"}</p>`;
     case "sent":
       return last ? html`<p class="fate">${check(14)} Sent</p>` : null;
     case "read":

@@ -5,7 +5,7 @@ import { Avatar } from "../../shared/avatar.js";
 import { elapsed } from "../../shared/time.js";
 import { accept, decline, openOffers } from "../offers.js";
 import { now } from "../state/clock.js";
-import { world } from "../state/desk.js";
+import { linkState, world } from "../state/desk.js";
 import { visitorName } from "../state/people.js";
 import { go } from "../state/place.js";
 
@@ -25,6 +25,7 @@ function OfferCard({ offer }) {
   if (!head) return null;
   const name = visitorName(head.visitor);
   const left = Math.max(0, Math.ceil((offer.until - (now.value - world.value.skew)) / 1000));
+  const off = busy || linkState.value !== "live";
   const yes = async () => {
     setBusy(true);
     if (await accept(offer)) go({ list: "mine", c: offer.c });
@@ -46,8 +47,8 @@ function OfferCard({ offer }) {
       ${head.preview && html`<p class="offer-last" dir="auto">${head.preview.text}</p>`}
       <progress class="offer-time" max=${Math.round(offer.ttl_ms / 1000)} value=${left} aria-label="Time left" />
       <div class="offer-actions">
-        <button type="button" class="button primary" disabled=${busy} onClick=${yes}>Accept</button>
-        <button type="button" class="button" disabled=${busy} onClick=${no}>Decline</button>
+        <button type="button" class="button primary" disabled=${off} onClick=${yes}>Accept</button>
+        <button type="button" class="button" disabled=${off} onClick=${no}>Decline</button>
       </div>
     </section>
   `;
