@@ -15,6 +15,8 @@ from app.infra.embedded.failure import EmbeddedError
 
 OLDEST_POSTGRES = 15
 OLDEST_REDIS = 7
+DEBIAN = Path("/usr/lib/postgresql")
+"""Where Debian keeps each major version, off the PATH."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def _postgres_directories() -> list[Path]:
     """Where a machine keeps PostgreSQL: on the PATH, then Debian's places, newest first."""
     on_path = shutil.which("postgres")
     installed = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin"),
+        DEBIAN.glob("*/bin"),
         key=lambda path: _major(path.parent.name),
         reverse=True,
     )
