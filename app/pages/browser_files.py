@@ -21,6 +21,7 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 _IMPORT = re.compile(r'^(?:import|export|\})[^"\n]*?"(\.[^"]+\.js)"', re.MULTILINE)
+_CAST = re.compile(r"/\*\* @type \{[^*]*\} \*/ ?")
 _COMPRESSED = frozenset({".css", ".js", ".json", ".svg"})
 _PATH = re.compile(r"[a-z0-9_-]+(?:/[a-z0-9_-]+)*/[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 
@@ -96,7 +97,7 @@ class BrowserFiles:
 
 
 def without_comments(source: str) -> str:
-    """Return JavaScript or CSS without indentation and without the lines that are only comment.
+    """Return JavaScript or CSS without indentation, type notes and the lines that are only comment.
 
     Line numbers stay as they are in the source, so that an error in the browser still points at the right line.
     """
@@ -109,7 +110,7 @@ def without_comments(source: str) -> str:
             _, end, code = line.partition("*/")
             inside = not end
             comment = not code
-        lines.append("" if comment else line)
+        lines.append("" if comment else _CAST.sub("", line))
     return "\n".join(lines)
 
 
