@@ -1,5 +1,6 @@
 /** What an agent does to a chat, each with a sentence for when it is refused. */
 
+import { signal } from "../vendor/preact.js";
 import { getJson } from "../shared/http.js";
 import { command } from "./link.js";
 import { signIn } from "./sign_in.js";
@@ -82,18 +83,23 @@ export function looksUnread(head) {
   return marked.value.has(head.c) || unread(head, world.value.lanes[head.c]) > 0;
 }
 
-/** One more page of closed chats. @returns {Promise<boolean>} is there still more */
-export async function earlierClosed() {
-  const closed = Object.values(world.peek().heads).map((head) => head.closed_at ?? Infinity);
-  const before = Math.min(...closed);
+/** Where the next page of closed chats ends; null before the first. @type {number|null} */
+let closedBefore = null;
+/** Is there more than what was fetched? */
+export const moreClosed = signal(true);
+
+/** The team's closed chats, a page at a time: the snapshot holds only the latest of one's own. */
+export async function fetchClosed() {
   try {
-    const query = Number.isFinite(before) ? `&before=${before}` : "";
+    const query = closedBefore === null ? "" : `&before=${closedBefore}`;
     const { heads, more } = await getJson(`/api/conversations?state=closed&limit=50${query}`);
     world.value = heads.reduce(withHead, world.peek());
-    return more;
+    closedBefore = heads.at(-1)?.closed_at ?? closedBefore;
+    moreClosed.value = more;
   } catch (error) {
     if (codeOf(error) === "unauthorized") signIn();
     say(refusal(error), { tone: "bad" });
-    return true;
   }
 }
+
+export const closedFetched = () => closedBefore !== null;

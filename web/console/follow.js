@@ -2,13 +2,13 @@
 
 import { computed, effect, untracked } from "../vendor/preact.js";
 import { command, forget } from "./link.js";
-import { excluding, including, linkState, marked, open, paging, world } from "./state/desk.js";
+import { excluding, including, linkState, marked, missing, open, paging, world } from "./state/desk.js";
 import { prepend } from "./state/lane.js";
 import { isMine } from "./state/lists.js";
 import { place } from "./state/place.js";
 import { apply, forgetLanes, lanesAt, withHead, withLane, withLanes } from "./state/store.js";
 import { say } from "./toasts.js";
-import { refusal } from "./words.js";
+import { codeOf, refusal } from "./words.js";
 
 /** @typedef {import("./state/wire.js").LaneName} LaneName */
 
@@ -43,15 +43,12 @@ export function resumeFollowing() {
 /** @param {string|null} c @param {boolean} own */
 async function follow(c, own) {
   if (watched !== null && watched !== c) {
-    const left = watched;
+    command({ t: "unwatch", c: watched }).catch(() => {});
     watched = null;
-    const head = world.peek().heads[left];
-    if (!head || !isMine(world.peek(), head)) command({ t: "unwatch", c: left }).catch(() => {});
   }
   forgetOthers(c);
   if (c === null) return;
-  if (own) watched = null;
-  else if (watched !== c && !(await watch(c))) return;
+  if (!own && watched !== c && !(await watch(c))) return;
   await loadNewest(c);
 }
 
@@ -89,7 +86,8 @@ async function watch(c) {
     return true;
   } catch (error) {
     if (watched === c) watched = null;
-    if (linkState.peek() === "live") say(refusal(error), { tone: "bad" });
+    if (codeOf(error) === "not_found") missing.value = including(missing.peek(), c);
+    else if (linkState.peek() === "live") say(refusal(error), { tone: "bad" });
     return false;
   }
 }

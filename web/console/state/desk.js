@@ -21,6 +21,9 @@ export const marked = signal(new Set());
 /** Conversations whose earlier page is being fetched. @type {import("../../vendor/preact.js").Signal<ReadonlySet<string>>} */
 export const paging = signal(new Set());
 
+/** Conversations that the server doesn't know, or won't show to this agent. @type {import("../../vendor/preact.js").Signal<ReadonlySet<string>>} */
+export const missing = signal(new Set());
+
 export const rows = computed(() => listed(world.value, place.value.list));
 
 export const open = computed(() => {

@@ -20,8 +20,12 @@
  * @property {number} skew the server's clock minus ours, in milliseconds
  */
 
+import { isOlder, merged } from "./heads.js";
 import { laneAt, receive } from "./lane.js";
 import { isMine } from "./lists.js";
+
+/** Code points of a last message that a head carries. */
+const PREVIEW = 160;
 
 /** @type {World} */
 export const nothing = {
@@ -109,33 +113,6 @@ export function withHead(world, head) {
   return { ...world, offers, heads: { ...world.heads, [head.c]: held ? merged(held, head) : head } };
 }
 
-/** @param {Head} head @param {Head} held */
-function isOlder(head, held) {
-  if (head.gen !== held.gen) return head.gen < held.gen;
-  if (head.public !== held.public) return head.public < held.public;
-  return head.internal < held.internal;
-}
-
-/**
- * A new generation can have been read a moment before a message that we already hold.
- * @param {Head} held
- * @param {Head} head
- * @returns {Head}
- */
-function merged(held, head) {
-  const ahead = held.public > head.public;
-  return {
-    ...head,
-    public: Math.max(held.public, head.public),
-    internal: Math.max(held.internal, head.internal),
-    preview: ahead ? held.preview : head.preview,
-    read: {
-      visitor: Math.max(held.read.visitor, head.read.visitor),
-      agent: Math.max(held.read.agent, head.read.agent),
-    },
-  };
-}
-
 /**
  * Lets go of the events of a conversation that nobody streams to us any more: they would fall behind.
  * @param {World} world
@@ -196,8 +173,10 @@ function advanced(head, event, lane) {
   const grown = { ...head, [event.lane]: lane.have };
   if (event.lane === "internal") return grown;
   const last = lane.events.findLast((each) => each.kind === "message" && each.s > head.public);
-  if (last)
-    grown.preview = { text: last.data.text, from: last.from?.kind === "visitor" ? "visitor" : "agent", at: last.at };
+  if (last) {
+    const text = [...String(last.data.text)].slice(0, PREVIEW).join("");
+    grown.preview = { text, from: last.from?.kind === "visitor" ? "visitor" : "agent", at: last.at };
+  }
   return grown;
 }
 

@@ -1,7 +1,7 @@
 /** The list pane: rows of the chosen list, and the agent's own state at its foot. */
 
-import { html, useState } from "../../vendor/preact.js";
-import { earlierClosed } from "../actions.js";
+import { html, useEffect, useState } from "../../vendor/preact.js";
+import { closedFetched, fetchClosed, moreClosed } from "../actions.js";
 import { linkState, rows, world } from "../state/desk.js";
 import { place } from "../state/place.js";
 import { Foot } from "./foot.js";
@@ -28,8 +28,8 @@ export function List() {
 
 /** @param {{list: import("../state/lists.js").ListName}} props */
 function Rows({ list }) {
-  if (rows.value.length === 0) return html`<${Empty} list=${list} />`;
   return html`
+    ${rows.value.length === 0 && html`<${Empty} list=${list} />`}
     <ul>
       ${rows.value.map((head) => html`<${Row} key=${head.c} head=${head} list=${list} />`)}
     </ul>
@@ -38,15 +38,22 @@ function Rows({ list }) {
 }
 
 function Earlier() {
-  const [more, setMore] = useState(true);
   const [busy, setBusy] = useState(false);
   const load = async () => {
     setBusy(true);
-    setMore(await earlierClosed());
+    await fetchClosed();
     setBusy(false);
   };
-  if (!more) return html`<p class="list-end">That was the first one.</p>`;
-  return html`<button type="button" class="button list-more" disabled=${busy || linkState.value !== "live"} onClick=${load}>
+  useEffect(() => {
+    if (!closedFetched()) void load();
+  }, []);
+  if (!moreClosed.value) return null;
+  return html`<button
+    type="button"
+    class="button list-more"
+    disabled=${busy || linkState.value !== "live"}
+    onClick=${load}
+  >
     ${busy ? "Fetching…" : "Show earlier chats"}
   </button>`;
 }

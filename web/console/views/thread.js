@@ -2,19 +2,19 @@
 
 import { html } from "../../vendor/preact.js";
 import { messageSquare } from "../../shared/icons_more.js";
-import { linkState, open, unreadCount, world } from "../state/desk.js";
+import { linkState, missing, open, unreadCount, world } from "../state/desk.js";
 import { listed } from "../state/lists.js";
 import { place } from "../state/place.js";
 import { Composer } from "./composer.js";
 import { LinkLine } from "./foot.js";
 import { ThreadHead } from "./thread_head.js";
-import { Timeline } from "./timeline.js";
+import { Bones, Timeline } from "./timeline.js";
 
 export function Thread() {
   const { c } = place.value;
   const head = open.value;
   if (c === null) return html`<main class="thread"><${NothingOpen} /></main>`;
-  if (!head) return html`<main class="thread"><${Unknown} /></main>`;
+  if (!head) return html`<main class="thread"><${Unknown} c=${c} /></main>`;
   return html`
     <main class="thread" aria-label="Conversation">
       <${ThreadHead} head=${head} />
@@ -43,10 +43,9 @@ function NothingOpen() {
   `;
 }
 
-/** An address to a chat that isn't in our lists: it may still be on its way. */
-function Unknown() {
-  if (linkState.value !== "live")
-    return html`<div class="blank"><p>The chat opens as soon as we're connected.</p></div>`;
+/** An address to a chat that isn't in our lists: most of the time it is still on its way. @param {{c: string}} props */
+function Unknown({ c }) {
+  if (!missing.value.has(c)) return html`<div class="talk-rows"><${Bones} /></div>`;
   return html`
     <div class="blank">
       <p class="blank-title">This chat isn't there</p>

@@ -117,6 +117,6 @@ function Typing({ head }) {
   return html`<p class="typing"><span class="typing-dots" aria-hidden="true"><i /><i /><i /></span>${visitorName(head.visitor)} is typing</p>`;
 }
 
-function Bones() {
+export function Bones() {
   return html`<div class="bones" aria-hidden="true"><i class="bone bubble" /><i class="bone bubble end" /><i class="bone bubble wide" /></div>`;
 }
