@@ -21,7 +21,12 @@ def configure_logs(level: str, shape: Literal["console", "json"]) -> None:
     if shape == "json":
         ends: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        ends = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # The pretty tracebacks print local variables: slow, and a secret may be among them.
+        ends = [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -18,8 +18,8 @@ GATEWAY_LEASE_S = 10.0
 Kind = Literal["agent", "visitor"]
 
 _LIVE = f"""
-    SELECT 1 FROM presence p JOIN gateway g ON g.id = p.gateway_id
-    WHERE p.subject = {{subject}} AND g.seen_at > now() - interval '{GATEWAY_LEASE_S} seconds'
+    SELECT 1 FROM presence here JOIN gateway g ON g.id = here.gateway_id
+    WHERE here.subject = {{subject}} AND g.seen_at > now() - interval '{GATEWAY_LEASE_S} seconds'
 """
 
 
