@@ -41,6 +41,8 @@ from app.infra.limits import Limits
 from app.infra.presence import Kind
 from app.infra.redis import connect
 from app.infra.work import WorkUnits
+from app.pages import admin, assets, console, demo, problems, widget
+from app.pages.edge import Edge
 from app.protocol.codes import Close
 from app.protocol.frames import Eph, From, Reconnect
 from app.reactions import Reactions
@@ -116,8 +118,15 @@ class Deskbell:
             canned_routes.router,
             chat_routes.router,
             visitor_session.router,
+            admin.router,
+            console.router,
+            widget.router,
+            demo.router,
+            assets.router,
         ):
             self.web.include_router(router)
+        self.web.add_middleware(Edge)
+        problems.install(self.web)
         self.web.add_api_route("/healthz", self._healthz, methods=["GET"])
         self.web.add_api_route("/readyz", self._readyz, methods=["GET"])
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from app.errors import DeskbellError
 from app.identity.agents import agent_by_email
-from app.identity.sessions import ABSOLUTE, open_session, revoke_sessions
+from app.identity.sessions import ABSOLUTE, open_session
 from app.ids import AgentId
 from app.infra.limits import Limit, Limits
 from app.infra.passwords import password_fits
-from app.infra.work import Work, WorkUnits
+from app.infra.work import WorkUnits
 
 PER_ACCOUNT = Limit("sign-in", times=5, seconds=300)
 """For one address and account: guessing one password."""
@@ -68,11 +67,6 @@ async def sign_in(units: WorkUnits, limits: Limits, attempt: Attempt, now: datet
             user_agent=_storable(attempt.user_agent),
         )
     return token
-
-
-async def sign_out(work: Work, agent_id: AgentId, session_id: UUID, now: datetime) -> None:
-    """End one session."""
-    await revoke_sessions(work, agent_id, now, only=session_id)
 
 
 def _storable(text: str) -> str:

@@ -36,9 +36,7 @@ def send_file(request: Request, file: BrowserFile, *, cache: str, cross_origin: 
     if file.etag in known:
         return Response(status_code=304, headers=headers)
     if file.gzipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(
-            file.gzipped, media_type=file.media_type, headers={**headers, "Content-Encoding": "gzip"}
-        )
+        return Response(file.gzipped, media_type=file.media_type, headers={**headers, "Content-Encoding": "gzip"})
     return Response(file.body, media_type=file.media_type, headers=headers)
 
 
