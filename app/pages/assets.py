@@ -1,4 +1,4 @@
-"""Serves the browser's files: `/assets/<folder>/…` and, for templates, the same under a name that may be kept for ever."""
+"""Serves the browser's files: `/assets/<folder>/…`, and for templates the same under a name that never changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small shop that carries the widget exactly as a foreign website would, under the strictest policy a site may have."""
+"""A small shop that carries the widget exactly as a foreign website would, under the strictest policy."""
 
 from __future__ import annotations
 

@@ -66,6 +66,8 @@ def _headers(socket_origin: str, ancestors: str) -> dict[str, str]:
     ]
     return {
         "Content-Security-Policy": "; ".join(policy),
+        # A page that isolates itself (COEP) may frame us too.
+        "Cross-Origin-Resource-Policy": "cross-origin",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-cache",
