@@ -7,7 +7,10 @@ Each command is a module of its own, registered here. The only floor, beside
 import typer
 
 from app.cli.config import config
+from app.cli.create_user import create_user
+from app.cli.demo import demo
 from app.cli.doctor import doctor
+from app.cli.init import init
 from app.cli.migrate import migrate
 from app.cli.serve import serve
 from app.cli.version import version
@@ -21,6 +24,9 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.command()(serve)
+cli.command()(init)
+cli.command()(demo)
+cli.command()(create_user)
 cli.command()(migrate)
 cli.command()(config)
 cli.command()(doctor)

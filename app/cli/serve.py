@@ -8,10 +8,13 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.ending import WRONG_SETTING, fail, settings_or_exit
+from app.cli.first_run import first_run, sign_in_lines
 from app.cli.listening import PortError, require_free_port
 from app.cli.servers import own_servers
 from app.cli.stopping import StopRequest
 from app.cli.worker_processes import WorkerError, WorkerProcesses
+from app.errors import DeskbellError
+from app.identity.first_run import FirstSignIn
 from app.infra.embedded import EmbeddedError, EmbeddedServers
 from app.infra.logs import configure_logs
 from app.infra.schema import upgrade
@@ -29,7 +32,7 @@ def serve(
         asyncio.run(_serve(settings, until_parent))
     except (PortError, SettingsError) as error:
         raise fail(str(error), WRONG_SETTING) from None
-    except (EmbeddedError, WorkerError) as error:
+    except (EmbeddedError, WorkerError, DeskbellError) as error:
         raise fail(str(error)) from None
     except (OSError, asyncpg.PostgresError, SQLAlchemyError) as error:
         raise fail(
@@ -58,10 +61,11 @@ async def _run(settings: Settings, stop: StopRequest) -> None:
     """Serve until cancelled."""
     async with own_servers(settings) as (complete, servers):
         await upgrade(complete.database_url)
+        first = await first_run(complete)
         workers = WorkerProcesses(complete)
         try:
             await workers.start()
-            typer.echo(_welcome(complete))
+            typer.echo(_welcome(complete, first))
             await _watch(workers, servers)
         finally:
             await workers.stop(stop.hurry)
@@ -74,9 +78,11 @@ async def _watch(workers: WorkerProcesses, servers: EmbeddedServers | None) -> N
             tasks.create_task(servers.watch())
 
 
-def _welcome(settings: Settings) -> str:
+def _welcome(settings: Settings, first: FirstSignIn | None) -> str:
     pages = {"Demo shop": "/demo", "Console": "/console", "Admin": "/admin"}
     lines = [f"  {name:<10} {settings.public_url}{path}" for name, path in pages.items()]
+    if first is not None:
+        lines += ["", *sign_in_lines(first)]
     return "\n".join(["", "Deskbell is ready. Ctrl-C stops it.", "", *lines, ""])
 
 

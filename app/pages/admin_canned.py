@@ -136,9 +136,7 @@ async def _form(
     sites = await all_sites(session)
     reply = entry.reply if entry else None
     editable = reply is None or may_edit(agent, reply)
-    scopes = [
-        ("personal", "Only me" if not reply or reply.agent_id in {None, agent.id} else f"Only {entry_owner(entry)}")
-    ]
+    scopes = [("personal", _only_whom(agent, entry))]
     if (everything or agent.may(May.EDIT_TEAM_REPLIES) or draft.scope == "team") and teams:
         scopes.append(("team", "A team"))
     if everything or draft.scope == "everyone":

@@ -6,7 +6,7 @@ field, never a fault.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated
 from urllib.parse import parse_qs
@@ -91,7 +91,7 @@ Posted = Annotated[Form, Depends(_posted)]
 
 
 @asynccontextmanager
-async def attempt(work: Work) -> AsyncIterator[None]:
+async def attempt(work: Work) -> AsyncGenerator[None]:
     """Run a block that may be refused, so that after a refusal the same transaction can go on and show the form.
 
     Raises:

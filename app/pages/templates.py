@@ -95,12 +95,12 @@ def initials(name: str) -> str:
     return "".join(word[0].upper() for word in letters) or "?"
 
 
-def tint(name: str) -> int:
+def tint(name: str) -> str:
     """Return a name's tint, the same as web/shared/avatar.js gives it."""
     value = 0
     for character in name:
         value = (value * 31 + ord(character)) & 0xFFFFFFFF
-    return value % 8
+    return str(value % 8)
 
 
 def _made() -> Environment:
@@ -111,8 +111,7 @@ def _made() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (duration, percent, day, moment, initials, tint):
-        environment.filters[filter_.__name__] = filter_
+    environment.filters.update(duration=duration, percent=percent, day=day, moment=moment, initials=initials, tint=tint)
     return environment
 
 
