@@ -11,7 +11,6 @@ Methods other than GET, HEAD and OPTIONS must come from our own pages (exact `Or
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import quote
@@ -118,26 +117,38 @@ async def on_page(request: Request, work: RequestWork) -> CurrentAgent:
         raise SignInFirst(back) from None
 
 
-def allowed(
-    what: May, first: Callable[[Request, RequestWork], Awaitable[CurrentAgent]]
-) -> Callable[[CurrentAgent], CurrentAgent]:
-    """Make a dependency that lets only those pass whose role is allowed `what`."""
-
-    def check(agent: Annotated[CurrentAgent, Depends(first)]) -> CurrentAgent:
-        if not agent.may(what):
-            raise Forbidden("Your role does not allow this. Ask an admin.")
-        return agent
-
-    return check
-
-
-supervisor_up = allowed(May.READ_RATINGS, signed_in)
-admin_only = allowed(May.MANAGE_SITES, signed_in)
-
 SignedIn = Annotated[CurrentAgent, Depends(signed_in)]
+OnPage = Annotated[CurrentAgent, Depends(on_page)]
+
+
+def supervisor_up(agent: SignedIn) -> CurrentAgent:
+    """The dependency behind `SupervisorUp`."""
+    return _allowed(agent, May.READ_RATINGS)
+
+
+def admin_only(agent: SignedIn) -> CurrentAgent:
+    """The dependency behind `AdminOnly`."""
+    return _allowed(agent, May.MANAGE_SITES)
+
+
+def supervisor_on_page(agent: OnPage) -> CurrentAgent:
+    """The dependency behind `SupervisorOnPage`."""
+    return _allowed(agent, May.READ_RATINGS)
+
+
+def admin_on_page(agent: OnPage) -> CurrentAgent:
+    """The dependency behind `AdminOnPage`."""
+    return _allowed(agent, May.MANAGE_SITES)
+
+
 SupervisorUp = Annotated[CurrentAgent, Depends(supervisor_up)]
 AdminOnly = Annotated[CurrentAgent, Depends(admin_only)]
-OnPage = Annotated[CurrentAgent, Depends(on_page)]
-SupervisorOnPage = Annotated[CurrentAgent, Depends(allowed(May.READ_RATINGS, on_page))]
-AdminOnPage = Annotated[CurrentAgent, Depends(allowed(May.MANAGE_SITES, on_page))]
+SupervisorOnPage = Annotated[CurrentAgent, Depends(supervisor_on_page)]
+AdminOnPage = Annotated[CurrentAgent, Depends(admin_on_page)]
 OwnOrigin = Depends(require_own_origin)
+
+
+def _allowed(agent: CurrentAgent, what: May) -> CurrentAgent:
+    if not agent.may(what):
+        raise Forbidden("Your role does not allow this. Ask an admin.")
+    return agent
