@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -148,12 +148,11 @@ class Deskbell:
         slot_s = random.uniform(0, DRAIN_S if len(self.hub.connections) > 50 else 1)
         connection.push(encode(Reconnect(after_ms=round(slot_s * 1000))))
         await asyncio.sleep(slot_s)
-        while connection.in_flight:
-            await asyncio.sleep(0.01)
+        await self.journal.drained()
         connection.close(Close.DRAINING)
 
     @asynccontextmanager
-    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+    async def _lifespan(self, _: FastAPI) -> AsyncGenerator[None]:
         self.bus.start()
         self.journal.start()
         self.sweeper.start()

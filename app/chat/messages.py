@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.chat.wire import event_frame
@@ -60,14 +61,14 @@ async def lane_heads(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, t
     return {row.id: (row.public_seq, row.internal_seq) for row in rows}
 
 
-def _page(conversation_id: UUID, rows: Sequence[object], limit: int) -> EventPage:
+def _page(conversation_id: UUID, rows: Sequence[Row[Any]], limit: int) -> EventPage:
     events: list[tuple[int, bytes]] = []
     size = 0
     for row in rows[:limit]:
-        lane, seq, kind, m, sender_kind, sender_id, sender_name, at, body = row  # type: ignore[misc]
-        frame = event_frame(conversation_id, lane, seq, kind, m, (sender_kind, sender_id, sender_name), to_ms(at), body)
+        sender = (row.sender_kind, row.sender_id, row.sender_name)
+        frame = event_frame(conversation_id, row.lane, row.seq, row.kind, row.m, sender, to_ms(row.at), row.body)
         size += len(frame)
         if events and size > PAGE_BYTES:
             return EventPage(events, True)
-        events.append((seq, frame))
+        events.append((row.seq, frame))
     return EventPage(events, len(rows) > limit)

@@ -41,7 +41,7 @@ class Endpoint:
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name: value for name, value in scope["headers"]}
+        headers = dict(scope["headers"])
         await receive()
         origin = headers.get(b"origin", b"").decode("latin-1").lower()
         if self.draining:

@@ -66,9 +66,12 @@ class Fanout:
             self._conversation(connection, connection.who, *rest.split(" "))
         elif word == "me" and isinstance(connection.who, Host):
             self._desk.background(self._renew_me(connection, connection.who))
-        elif word == "signed_out" and isinstance(connection.who, Host):
-            if str(connection.who.session_id) in rest.split(" "):
-                connection.close(Close.SIGNED_OUT)
+        elif (
+            word == "signed_out"
+            and isinstance(connection.who, Host)
+            and str(connection.who.session_id) in rest.split(" ")
+        ):
+            connection.close(Close.SIGNED_OUT)
 
     def _conversation(self, connection: Connection, guest: Guest, conversation: str, state: str) -> None:
         """The visitor's conversation is in another state, or has only now come to be."""

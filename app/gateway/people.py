@@ -39,8 +39,8 @@ class Host:
     actor: Actor
     session_id: UUID
     team_ids: set[UUID]
-    mine: set[UUID] = field(default_factory=set)
-    watched: set[UUID] = field(default_factory=set)
+    mine: set[UUID] = field(default_factory=set[UUID])
+    watched: set[UUID] = field(default_factory=set[UUID])
 
     @property
     def id(self) -> UUID:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from redis.asyncio.client import PubSub
@@ -137,7 +137,9 @@ class Bus:
         try:
             silent = 0
             while True:
-                message = await pubsub.get_message(ignore_subscribe_messages=False, timeout=WATCHDOG_S)
+                message = await pubsub.get_message(  # pyright: ignore[reportUnknownVariableType]
+                    ignore_subscribe_messages=False, timeout=WATCHDOG_S
+                )
                 if keeper.done():
                     await keeper
                 if message is None:
@@ -147,7 +149,7 @@ class Bus:
                     await pubsub.ping()
                     continue
                 silent = 0
-                self._handle(message)
+                self._handle(cast(dict[str, Any], message))
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import asyncpg
@@ -28,7 +28,7 @@ class Model(DeclarativeBase):
     """The base of every table's model. Relationships, where there are any, use `lazy="raise"`."""
 
     metadata = metadata
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         UUID: Uuid(),
         str: Text(),
         datetime: DateTime(timezone=True),

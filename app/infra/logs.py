@@ -23,9 +23,7 @@ def configure_logs(level: str, shape: Literal["console", "json"]) -> None:
     else:
         # The pretty tracebacks print local variables: slow, and a secret may be among them.
         ends = [
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            )
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
         ]
     structlog.configure(
         processors=[

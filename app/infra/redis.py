@@ -16,9 +16,9 @@ from redis.exceptions import NoScriptError
 from redis.exceptions import RedisError as RedisError
 from redis.exceptions import ResponseError as ResponseError
 
-from app.errors import Unavailable
-
 Redis = redis_asyncio.Redis
+FAILURES = (RedisError, OSError)
+"""What it looks like when Redis is away."""
 T = TypeVar("T")
 
 
@@ -39,6 +39,10 @@ def connect(url: str, connections: int = 16) -> Redis:
     return redis_asyncio.Redis(connection_pool=pool)
 
 
+class IndexLost(Exception):
+    """Redis lost its data: the index must be built anew before anything is asked of it."""
+
+
 class Script:
     """A Lua script, run by its digest and loaded again whenever Redis has forgotten it.
 
@@ -55,6 +59,7 @@ class Script:
         """Run it.
 
         Raises:
+            IndexLost: the script answered NOEPOCH.
             RedisError, OSError: Redis cannot be reached, or the script failed.
         """
 
@@ -63,6 +68,10 @@ class Script:
                 return await redis.evalsha(self._digest, len(keys), *keys, *args)
             except NoScriptError:
                 return await redis.eval(self._text, len(keys), *keys, *args)
+            except ResponseError as error:
+                if "NOEPOCH" in str(error):
+                    raise IndexLost from error
+                raise
 
         return await uncancelled(run)
 
@@ -72,6 +81,15 @@ async def uncancelled(call: Callable[[], Awaitable[T]]) -> T:
     return await asyncio.shield(asyncio.ensure_future(call()))
 
 
-def unavailable(error: RedisError | OSError) -> Unavailable:
-    """Return the error that callers of ours see when Redis fails."""
-    return Unavailable(f"The queue cannot be reached; try again. ({type(error).__name__})", retry_after_s=1)
+async def keys_like(redis: Redis, pattern: str) -> list[str]:
+    """Return the keys that match a pattern. Walks all keys: for rebuilding, not for every day."""
+    found: list[str] = []
+    async for key in redis.scan_iter(match=pattern, count=1000):  # pyright: ignore[reportUnknownVariableType]
+        found.append(bytes(key).decode())  # pyright: ignore[reportUnknownArgumentType]
+    return found
+
+
+async def members(redis: Redis, key: str) -> set[str]:
+    """Return all members of a sorted set."""
+    found: list[Any] = await redis.zrange(key, 0, -1)
+    return {member.decode() for member in found}

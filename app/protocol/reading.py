@@ -56,10 +56,7 @@ def _explain(line: str, error: Exception) -> NoReturn:
     data = _parse(line)
     if not isinstance(data, dict):
         raise Unreadable("A frame is a JSON object.", "invalid")
-    command_id = data.get("id")
-    if type(command_id) is not int or not 0 < command_id <= 2**53:
-        command_id = None
-    kind = data.get("t")
+    command_id, kind = _id_in(data), _member(data, "t")
     if isinstance(kind, str) and kind not in _TYPES:
         raise Unreadable("There is no such command.", "unknown_type", command_id=command_id)
     match = _FIELD.search(str(error))
@@ -69,6 +66,16 @@ def _explain(line: str, error: Exception) -> NoReturn:
         command_id=command_id,
         field=match.group(1) if match else None,
     )
+
+
+def _id_in(data: Any) -> int | None:
+    """Return a frame's `id` if it has a usable one."""
+    found = _member(data, "id")
+    return found if type(found) is int and 0 < found <= 2**53 else None
+
+
+def _member(data: Any, key: str) -> object:
+    return data.get(key) if isinstance(data, dict) else None  # pyright: ignore[reportUnknownVariableType]
 
 
 def _parse(line: str) -> Any:
@@ -88,7 +95,7 @@ def _parse(line: str) -> Any:
         raise Unreadable(
             "That text holds characters that cannot be stored.",
             "bad_text",
-            command_id=data.get("id") if isinstance(data, dict) and type(data.get("id")) is int else None,
+            command_id=_id_in(data),
         )
     return data
 

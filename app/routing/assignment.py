@@ -58,8 +58,8 @@ class Index:
     bound of MAX_PAIRS a call).
     """
 
-    queues: dict[str, dict[str, int]] = field(default_factory=dict)
-    agents: dict[str, Candidate] = field(default_factory=dict)
+    queues: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    agents: dict[str, Candidate] = field(default_factory=dict[str, Candidate])
 
     def arrival(self, team: str, conversation: str, score: int, now_ms: int) -> list[Pair]:
         """A conversation waits in a team's queue."""

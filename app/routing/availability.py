@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clock import to_ms
@@ -93,13 +94,12 @@ async def set_accepting(session: AsyncSession, agent_id: UUID, accepting: bool) 
     )
 
 
-def _candidate(row: object) -> Candidate:
-    id_, load, capacity, rev, last, teams = row  # type: ignore[misc]
+def _candidate(row: Row[Any]) -> Candidate:
     return Candidate(
-        id=str(id_),
-        load=load,
-        capacity=capacity,
-        last_ms=to_ms(last) if last else SINCE_MS,
-        teams=tuple(teams),
-        rev=rev,
+        id=str(row.id),
+        load=row.load,
+        capacity=row.capacity,
+        last_ms=to_ms(row.last_assigned_at) if row.last_assigned_at else SINCE_MS,
+        teams=tuple(row.teams),
+        rev=row.rev,
     )

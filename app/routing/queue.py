@@ -17,7 +17,7 @@ from app.clock import to_ms
 from app.errors import Unavailable
 from app.ids import uuid7
 from app.infra.keys import Keys
-from app.infra.redis import Redis, RedisError, ResponseError, Script, uncancelled
+from app.infra.redis import FAILURES, IndexLost, Redis, Script, keys_like, members, uncancelled
 from app.infra.work import Work, WorkUnits
 from app.routing.assignment import Candidate, Pair
 from app.routing.availability import ELIGIBLE, candidate, candidates
@@ -89,7 +89,7 @@ class Queue:
             pipeline.zrank(self._keys.queue(team_id), str(conversation_id))
         try:
             ranks = await uncancelled(pipeline.execute)
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             log.warning("queue.positions_failed", error=repr(error))
             return [None] * len(conversation_ids)
         return [None if rank is None else rank + 1 for rank in ranks]
@@ -119,17 +119,16 @@ class Queue:
             for team, conversation, score in rows:
                 truth.setdefault(str(team), {})[str(conversation)] = score
             root = self._keys.queue("")
-            async for key in self._redis.scan_iter(match=self._keys.queue("*"), count=1000):
-                truth.setdefault(key.decode().removeprefix(root), {})
+            for key in await keys_like(self._redis, self._keys.queue("*")):
+                truth.setdefault(key.removeprefix(root), {})
             for team, waiting in truth.items():
-                members = await self._redis.zrange(self._keys.queue(team), 0, -1)
-                known = {member.decode() for member in members}
+                known = await members(self._redis, self._keys.queue(team))
                 missing = [(UUID(c), score) for c, score in waiting.items() if c not in known]
                 if missing:
                     await self.arrive(UUID(team), missing)
                 for conversation in known - waiting.keys():
                     await self._remove_if_stale(UUID(team), UUID(conversation))
-        except (RedisError, OSError) as error:
+        except FAILURES as error:
             log.warning("queue.compare_postponed", error=repr(error))
 
     async def _remove_if_stale(self, team_id: UUID, conversation_id: UUID) -> None:
@@ -161,9 +160,8 @@ class Queue:
             await self.arrive(team, [])
 
     async def _replace_index(self, waiting: Sequence[tuple[UUID, UUID, int]], agents: Sequence[Candidate]) -> None:
-        old = [key async for key in self._redis.scan_iter(match=self._keys.queue("*"), count=1000)]
-        old += [key async for key in self._redis.scan_iter(match=self._keys.idle("*"), count=1000)]
-        old += [key async for key in self._redis.scan_iter(match=self._keys.agent("*"), count=1000)]
+        patterns = (self._keys.queue("*"), self._keys.idle("*"), self._keys.agent("*"))
+        old = [key for pattern in patterns for key in await keys_like(self._redis, pattern)]
         pipeline = self._redis.pipeline(transaction=False)
         if old:
             pipeline.delete(*old)
@@ -213,9 +211,7 @@ class Queue:
     async def _run(self, script: Script, key: str, args: Sequence[str | int]) -> list[Pair]:
         try:
             found = await script(self._redis, [key], args)
-        except ResponseError as error:
-            if "NOEPOCH" not in str(error):
-                raise
+        except IndexLost:
             await self.rebuild()
             found = await script(self._redis, [key], args)
         return [Pair(c.decode(), a.decode(), t.decode(), int(s)) for c, a, t, s in found]
@@ -230,12 +226,12 @@ class Queue:
                 async with self._work.begin() as work:
                     refused = await offer_pairs(work, pairs, clock.now())
                     back = await self._still_waiting(work, refused)
-                pairs = []
+                pairs: list[Pair] = []
                 for agent in {pair.agent for pair in refused}:
                     pairs += await self._propose_slot(UUID(agent))
                 for pair in back:
                     pairs += await self._propose_arrival(pair.team, [(pair.conversation, pair.score)])
-        except (RedisError, OSError, Unavailable) as error:
+        except (*FAILURES, Unavailable) as error:
             log.warning("queue.postponed", error=repr(error))
 
     async def _still_waiting(self, work: Work, refused: Sequence[Pair]) -> list[Pair]:

@@ -10,14 +10,12 @@ from tests.journeys.conftest import StartServer
 from tests.journeys.wire_client import Refused, new_id
 
 
-async def test_visitor_asks_agent_answers_visitor_rates(
-    server_process: StartServer, database: Database
-) -> None:
+async def test_visitor_asks_agent_answers_visitor_rates(server_process: StartServer, database: Database) -> None:
     one, two = await server_process(), await server_process()
     shop = await open_shop(database)
     ana = await (await shop.hire("Ana", capacity=1)).come(two.url)
     vera, _ = await visit(one.url, shop)
-    await vera.until(lambda f: f["t"] == "available" and f["available"] or vera.snapshot["available"])
+    await vera.until(lambda f: (f["t"] == "available" and f["available"]) or vera.snapshot["available"])
 
     started = await vera.command({"t": "start", "name": "Vera"})
     c = started["c"]
@@ -28,7 +26,7 @@ async def test_visitor_asks_agent_answers_visitor_rates(
 
     vic, _ = await visit(one.url, shop)
     waiting = await vic.command({"t": "start", "name": "Vic"})
-    await vic.until(lambda f: f["t"] == "queue" and f["position"] == 1 or waiting["conversation"]["position"] == 1)
+    await vic.until(lambda f: (f["t"] == "queue" and f["position"] == 1) or waiting["conversation"]["position"] == 1)
 
     sent = await vera.say(c, "Where is my teapot?")
     heard = await ana.until(lambda f: f["t"] == "ev" and f["kind"] == "message")

@@ -147,9 +147,7 @@ class WireClient:
 
     # Hearing
 
-    async def until(
-        self, wanted: Callable[[Frame], bool], *, within_s: float = 10, after: int = 0
-    ) -> Frame:
+    async def until(self, wanted: Callable[[Frame], bool], *, within_s: float = 10, after: int = 0) -> Frame:
         """Return the first frame (from place `after` of the log on) that is wanted."""
         deadline = time.monotonic() + within_s
         place = after
