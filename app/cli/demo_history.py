@@ -32,7 +32,7 @@ async def write_history(work: Work, desk: Desk, now: datetime, days: int = 30) -
 
     The same now, the same past: chance has a fixed seed.
     """
-    chance = Random(20)  # noqa: S311
+    chance = Random(20)
     written = 0
     for back in range(days, 0, -1):
         morning = (now - timedelta(days=back)).replace(hour=8, minute=0, second=0, microsecond=0)

@@ -93,9 +93,7 @@ def upgrade() -> None:
     op.create_table(
         "socket_ticket",
         sa.Column("token_hash", sa.LargeBinary(), primary_key=True),
-        sa.Column(
-            "session_id", sa.Uuid(), sa.ForeignKey("agent_session.id", ondelete="CASCADE"), nullable=False
-        ),
+        sa.Column("session_id", sa.Uuid(), sa.ForeignKey("agent_session.id", ondelete="CASCADE"), nullable=False),
         sa.Column("expires_at", MOMENT, nullable=False),
     )
     op.create_index(op.f("ix_socket_ticket_session_id"), "socket_ticket", ["session_id"])

@@ -100,12 +100,8 @@ def upgrade() -> None:
         sa.Column("left_message", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint(
-            "(agent_id IS NULL) = (state IN ('waiting', 'closed'))", name=op.f("ck_conversation_owner")
-        ),
-        sa.CheckConstraint(
-            "state IN ('waiting', 'offered', 'active', 'closed')", name=op.f("ck_conversation_state")
-        ),
+        sa.CheckConstraint("(agent_id IS NULL) = (state IN ('waiting', 'closed'))", name=op.f("ck_conversation_owner")),
+        sa.CheckConstraint("state IN ('waiting', 'offered', 'active', 'closed')", name=op.f("ck_conversation_state")),
         sa.ForeignKeyConstraint(["agent_id"], ["agent.id"], name=op.f("fk_conversation_agent_id")),
         sa.ForeignKeyConstraint(["last_agent_id"], ["agent.id"], name=op.f("fk_conversation_last_agent_id")),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_conversation_site_id")),
@@ -128,9 +124,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state IN ('offered', 'active')"),
     )
-    op.create_index(
-        "ix_conversation_team_id_changed_at", "conversation", ["team_id", "changed_at"], unique=False
-    )
+    op.create_index("ix_conversation_team_id_changed_at", "conversation", ["team_id", "changed_at"], unique=False)
     op.create_index(
         "ix_conversation_waiting",
         "conversation",
@@ -183,9 +177,7 @@ def upgrade() -> None:
             name=op.f("fk_rating_conversation_id"),
             ondelete="CASCADE",
         ),
-        sa.ForeignKeyConstraint(
-            ["episode_id"], ["episode.id"], name=op.f("fk_rating_episode_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["episode_id"], ["episode.id"], name=op.f("fk_rating_episode_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_rating_site_id")),
         sa.ForeignKeyConstraint(["team_id"], ["team.id"], name=op.f("fk_rating_team_id")),
         sa.ForeignKeyConstraint(["visitor_id"], ["visitor.id"], name=op.f("fk_rating_visitor_id")),
@@ -201,9 +193,7 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("end_reason", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["agent_id"], ["agent.id"], name=op.f("fk_stint_agent_id")),
-        sa.ForeignKeyConstraint(
-            ["episode_id"], ["episode.id"], name=op.f("fk_stint_episode_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["episode_id"], ["episode.id"], name=op.f("fk_stint_episode_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stint")),
     )
     op.create_index("ix_stint_episode_id", "stint", ["episode_id"], unique=False)

@@ -112,7 +112,10 @@ class WireClient:
         self._number += 1
         answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         self._answers[self._number] = answer
-        asyncio.ensure_future(self._socket.send(json.dumps({**frame, "id": self._number})))
+        task = asyncio.ensure_future(self._socket.send(json.dumps({**frame, "id": self._number})))
+        # The answer's future keeps it from the garbage collector; a lost connection shows in the answer.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        answer.add_done_callback(lambda _: task.done())
         return answer
 
     async def command(self, frame: Frame, within_s: float = 10) -> Frame:
