@@ -127,8 +127,9 @@ async def claim(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: 
     """
     conversation = await lock(work.session, conversation_id)
     lifecycle.check_generation(conversation.gen, gen)
-    conversation.state = lifecycle.after(conversation.state, "claim")
+    state = lifecycle.after(conversation.state, "claim")
     await take_slot(work.session, agent.id, now)
+    conversation.state = state
     conversation.agent_id = agent.id
     await _joined(work, conversation, agent, now)
     work.record(AgentChanged(agent.id))
@@ -152,8 +153,9 @@ async def reopen(work: Work, conversation_id: UUID, gen: int, agent: Actor, now:
     """
     conversation = await lock(work.session, conversation_id)
     lifecycle.check_generation(conversation.gen, gen)
-    conversation.state = lifecycle.after(conversation.state, "reopen")
+    state = lifecycle.after(conversation.state, "reopen")
     await take_slot(work.session, agent.id, now)
+    conversation.state = state
     conversation.agent_id = conversation.last_agent_id = agent.id
     conversation.left_message = False
     conversation.score = to_ms(now)
