@@ -5,7 +5,7 @@ import { getJson } from "../shared/http.js";
 import { command } from "./link.js";
 import { signIn } from "./sign_in.js";
 import { excluding, including, marked, world } from "./state/desk.js";
-import { unread } from "./state/lists.js";
+import { isMine, unread } from "./state/lists.js";
 import { visitorName } from "./state/people.js";
 import { go, place } from "./state/place.js";
 import { withHead } from "./state/store.js";
@@ -21,8 +21,7 @@ export async function take(head) {
     go({ list: "mine", c: head.c });
   } catch (error) {
     const taken = ["stale", "not_yours"].includes(codeOf(error));
-    // The news of who it was comes a moment after the refusal.
-    if (taken) await new Promise((resolve) => setTimeout(resolve, 300));
+    if (taken) await news();
     const faster = world.peek().heads[head.c]?.agent?.name;
     say(taken ? `${faster ?? "Somebody"} was faster.` : refusal(error), { tone: taken ? "plain" : "bad" });
   }
@@ -30,15 +29,39 @@ export async function take(head) {
 
 /** @param {Head} head */
 export async function close(head) {
-  if (!(await done({ t: "close", c: head.c, gen: head.gen }))) return;
+  if (!(await fenced("close", head, (now) => isMine(world.peek(), now)))) return;
   say(`Chat with ${visitorName(head.visitor)} closed.`, { action: { label: "Reopen", run: () => reopenNow(head.c) } });
   if (place.peek().c === head.c && place.peek().list === "mine") go({ c: null });
 }
 
 /** @param {Head} head */
 export async function reopen(head) {
-  if (await done({ t: "reopen", c: head.c, gen: head.gen })) go({ list: "mine", c: head.c });
+  if (await fenced("reopen", head, (now) => now.state === "closed")) go({ list: "mine", c: head.c });
 }
+
+/**
+ * A command that names a generation. When something that doesn't matter here has changed it meanwhile (a
+ * rating came in), it is said once more with the new one.
+ * @param {"close"|"reopen"} t
+ * @param {Head} head
+ * @param {(now: Head) => boolean} stillMeant
+ * @returns {Promise<boolean>}
+ */
+async function fenced(t, head, stillMeant) {
+  try {
+    await command({ t, c: head.c, gen: head.gen });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "stale") await news();
+    const now = world.peek().heads[head.c];
+    if (now && now.gen > head.gen && stillMeant(now)) return done({ t, c: head.c, gen: now.gen });
+    say(refusal(error), { tone: "bad" });
+    return false;
+  }
+}
+
+/** What made a command stale comes a moment after its refusal. */
+const news = () => new Promise((resolve) => setTimeout(resolve, 300));
 
 /** @param {string} c */
 function reopenNow(c) {
