@@ -16,6 +16,7 @@ from tests.real_servers import (
     drop_database,
     empty_tables,
     real_servers,
+    short_directory,
 )
 
 FreshDatabase = Callable[..., Awaitable[str]]
@@ -65,6 +66,13 @@ async def fresh_database(servers: RealServers) -> AsyncIterator[FreshDatabase]:
     yield make
     for url in made:
         await drop_database(servers.database_url, url)
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """An empty directory with a short path that the embedded servers' user can reach."""
+    with short_directory() as made:
+        yield made
 
 
 @pytest.fixture

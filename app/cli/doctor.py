@@ -1,10 +1,16 @@
 """`deskbell doctor`"""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import typer
 
 from app.cli.servers import run_with_servers
-from app.infra.examination import Finding, examine_database, examine_mail, examine_redis, examine_websocket
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.infra.examination import Finding
 
 
 def doctor() -> None:
@@ -13,6 +19,9 @@ def doctor() -> None:
 
 
 async def _examine(settings: Settings) -> int:
+    # Here, so that the other commands start without loading half of Deskbell.
+    from app.infra.examination import examine_database, examine_mail, examine_redis, examine_websocket
+
     findings = [
         examine_database(settings.database_url),
         examine_redis(settings.redis_url),

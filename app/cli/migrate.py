@@ -3,7 +3,6 @@
 import typer
 
 from app.cli.servers import run_with_servers
-from app.infra.schema import schema_state, upgrade
 from app.settings import Settings
 
 
@@ -13,6 +12,9 @@ def migrate() -> None:
 
 
 async def _migrate(settings: Settings) -> None:
+    # Here, so that the other commands start without loading alembic.
+    from app.infra.schema import schema_state, upgrade
+
     before = await schema_state(settings.database_url)
     await upgrade(settings.database_url)
     after = await schema_state(settings.database_url)

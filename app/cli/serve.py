@@ -3,9 +3,7 @@
 import asyncio
 from typing import Annotated
 
-import asyncpg
 import typer
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.ending import WRONG_SETTING, fail, settings_or_exit
 from app.cli.first_run import first_run, sign_in_lines
@@ -17,8 +15,11 @@ from app.errors import DeskbellError
 from app.identity.first_run import FirstSignIn
 from app.infra.embedded import EmbeddedError, EmbeddedServers
 from app.infra.logs import configure_logs
-from app.infra.schema import upgrade
 from app.settings import Settings, SettingsError
+
+
+class MigrationError(Exception):
+    """The schema could not be brought up to date."""
 
 
 def serve(
@@ -32,12 +33,8 @@ def serve(
         asyncio.run(_serve(settings, until_parent))
     except (PortError, SettingsError) as error:
         raise fail(str(error), WRONG_SETTING) from None
-    except (EmbeddedError, WorkerError, DeskbellError) as error:
+    except (EmbeddedError, MigrationError, WorkerError, DeskbellError) as error:
         raise fail(str(error)) from None
-    except (OSError, asyncpg.PostgresError, SQLAlchemyError) as error:
-        raise fail(
-            f"The database cannot be reached or migrated ({_first_line(error)}): see `deskbell doctor`."
-        ) from None
 
 
 async def _serve(settings: Settings, parent: int | None) -> None:
@@ -60,15 +57,38 @@ async def _serve(settings: Settings, parent: int | None) -> None:
 async def _run(settings: Settings, stop: StopRequest) -> None:
     """Serve until cancelled."""
     async with own_servers(settings) as (complete, servers):
-        await upgrade(complete.database_url)
+        await _migrate(complete)
         first = await first_run(complete)
         workers = WorkerProcesses(complete)
         try:
-            await workers.start()
+            await _started(workers, first)
             typer.echo(_welcome(complete, first))
             await _watch(workers, servers)
         finally:
             await workers.stop(stop.hurry)
+
+
+async def _started(workers: WorkerProcesses, first: FirstSignIn | None) -> None:
+    try:
+        await workers.start()
+    except BaseException:
+        if first is not None:
+            # This password is told once, and the account is there whatever became of this start.
+            typer.echo("\n".join(sign_in_lines(first)))
+        raise
+
+
+async def _migrate(settings: Settings) -> None:
+    # Here, so that the other commands start without loading alembic.
+    import asyncpg
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app.infra.schema import upgrade
+
+    try:
+        await upgrade(settings.database_url)
+    except (OSError, asyncpg.PostgresError, SQLAlchemyError) as error:
+        raise MigrationError(f"The database cannot be reached or migrated: {_first_line(error)}.") from error
 
 
 async def _watch(workers: WorkerProcesses, servers: EmbeddedServers | None) -> None:

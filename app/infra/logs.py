@@ -45,5 +45,6 @@ def configure_logs(level: str, shape: Literal["console", "json"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Its own lines of start and stop repeat what ours say.
-    logging.getLogger("uvicorn").setLevel(max(logging.WARNING, root.level))
+    # Their own lines of start and stop repeat what ours say.
+    for name in ("uvicorn", "alembic"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

@@ -48,7 +48,7 @@ class ServerProcess:
                 preexec_fn=dies_with_this_process(signal.SIGKILL),
             )
         deadline = monotonic() + READY_PATIENCE
-        while not await _is_ready(self.settings.port):
+        while not await is_ready(self.settings.port):
             assert self._process.returncode is None, f"the server process ended:\n{self.log}"
             assert monotonic() < deadline, f"the server process is not ready:\n{self.log}"
             await asyncio.sleep(0.05)
@@ -89,7 +89,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def _is_ready(port: int) -> bool:
+async def is_ready(port: int) -> bool:
+    """Whether a server process on this port says that it can serve."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:

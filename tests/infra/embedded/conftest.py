@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,8 @@ import pytest
 from redis.asyncio import Redis
 
 from app.infra.database import asyncpg_url
-from tests.real_servers import short_directory
 
 Supervise = Callable[..., Awaitable["Supervisor"]]
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    """An empty directory that the servers' user can reach."""
-    with short_directory() as made:
-        yield made
 
 
 @dataclass
