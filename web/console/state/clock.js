@@ -1,10 +1,14 @@
 /** One clock for every timer on the page, in the server's time. */
 
-import { signal } from "../../vendor/preact.js";
+import { computed, signal } from "../../vendor/preact.js";
+import { dayKey } from "../../shared/time.js";
 import { world } from "./desk.js";
 
 /** Ticks once a second. @type {import("../../vendor/preact.js").Signal<number>} */
 export const now = signal(Date.now());
+
+/** Changes at midnight only: for what depends on the day, not on the second. */
+export const today = computed(() => dayKey(now.value));
 
 export function startClock() {
   const tick = () => (now.value = Date.now() + world.peek().skew);

@@ -3,7 +3,7 @@
 import { html, useLayoutEffect, useRef } from "../../vendor/preact.js";
 import { arrowUp } from "../../shared/icons.js";
 import { codePoints } from "../../shared/text.js";
-import { LONGEST, mode, obstacle, submit, wanted } from "../composing.js";
+import { LONGEST, mode, obstacle, submit, wanted, write } from "../composing.js";
 import { draftOf } from "../drafts.js";
 import { world } from "../state/desk.js";
 import { isMine } from "../state/lists.js";
@@ -15,43 +15,64 @@ import { ReplyWall } from "./reply_wall.js";
 /** @param {{head: Head}} props */
 export function Composer({ head }) {
   const mine = isMine(world.value, head);
+  // Only when the chat is opened: a note must never turn into a reply under somebody's hands.
   useLayoutEffect(() => {
     mode.value = mine || draftOf(head.c, "note").text === "" ? "reply" : "note";
-  }, [mine]);
+  }, []);
   const text = draftOf(head.c, mode.value).text;
   const walled = mode.value === "reply" && !mine;
   return html`
     <div class="composer" data-mode=${mode.value}>
       <${Tabs} c=${head.c} />
-      ${walled ? html`<${ReplyWall} head=${head} />` : html`<${ComposerText} key=${mode.value} head=${head} />`}
-      ${!walled && html`<${SendLine} c=${head.c} text=${text} />`}
+      <div id="write-panel" role="tabpanel" aria-labelledby=${`tab-${mode.value}`}>
+        ${walled ? html`<${ReplyWall} head=${head} />` : html`<${ComposerText} key=${mode.value} head=${head} />`}
+        ${!walled && html`<${SendLine} c=${head.c} text=${text} />`}
+      </div>
     </div>
   `;
 }
 
+/** @typedef {import("../composing.js").Mode} Mode */
+
+/** @type {Record<Mode, {label: string, tip: string}>} */
+const tabs = { reply: { label: "Reply", tip: "Reply  R" }, note: { label: "Note", tip: "Note  N" } };
+
 /** @param {{c: string}} props */
 function Tabs({ c }) {
-  const reply = useRef(/** @type {HTMLButtonElement|null} */ (null));
-  const note = useRef(/** @type {HTMLButtonElement|null} */ (null));
-  /** @param {import("../composing.js").Mode} next */
-  const choose = (next) => {
-    mode.value = next;
-    wanted.value = { insert: "" };
-  };
-  /** Arrow keys move between tabs. @param {KeyboardEvent} event */
+  const list = useRef(/** @type {HTMLElement|null} */ (null));
+  /** Arrow keys move between the two. @param {KeyboardEvent} event */
   const arrows = (event) => {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
     event.preventDefault();
     mode.value = mode.value === "reply" ? "note" : "reply";
-    (mode.value === "reply" ? reply : note).current?.focus();
+    const next = list.current?.querySelector(`#tab-${mode.value}`);
+    if (next instanceof HTMLElement) next.focus();
   };
   return html`
-    <div class="tabs" role="tablist" aria-label="What to write" onKeyDown=${arrows}>
-      <button type="button" role="tab" ref=${reply} aria-selected=${mode.value === "reply" ? "true" : "false"} tabindex=${mode.value === "reply" ? 0 : -1}
-        data-tip="Reply  R" onClick=${() => choose("reply")}>Reply${draftOf(c, "reply").text && mode.value !== "reply" ? " ·" : ""}</button>
-      <button type="button" role="tab" ref=${note} aria-selected=${mode.value === "note" ? "true" : "false"} tabindex=${mode.value === "note" ? 0 : -1}
-        data-tip="Note  N" onClick=${() => choose("note")}>Note${draftOf(c, "note").text && mode.value !== "note" ? " ·" : ""}</button>
+    <div class="tabs" role="tablist" aria-label="What to write" ref=${list} onKeyDown=${arrows}>
+      <${Tab} c=${c} name="reply" />
+      <${Tab} c=${c} name="note" />
     </div>
+  `;
+}
+
+/** @param {{c: string, name: Mode}} props */
+function Tab({ c, name }) {
+  const chosen = mode.value === name;
+  const waiting = !chosen && draftOf(c, name).text !== "";
+  return html`
+    <button
+      type="button"
+      role="tab"
+      id=${`tab-${name}`}
+      aria-selected=${chosen ? "true" : "false"}
+      aria-controls="write-panel"
+      tabindex=${chosen ? 0 : -1}
+      data-tip=${tabs[name].tip}
+      onClick=${() => write(name)}
+    >
+      ${tabs[name].label}${waiting && html`<span class="tab-draft" title="You have a draft here" />`}
+    </button>
   `;
 }
 

@@ -1,7 +1,8 @@
 /** The text field of the composer, with the canned picker above and open variables marked behind it. */
 
-import { html, useId, useLayoutEffect, useRef, useState } from "../../vendor/preact.js";
+import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "../../vendor/preact.js";
 import { fill, openPlaces, textOf } from "../../shared/canned.js";
+import { announced } from "../alerts/alerts.js";
 import { refreshReplies, replies, usableFor } from "../canned/library.js";
 import { matching } from "../canned/match.js";
 import { replaced, triggerAt } from "../canned/trigger.js";
@@ -55,6 +56,9 @@ export function ComposerText({ head }) {
     field.current?.focus();
   };
 
+  useEffect(() => {
+    if (picking && found[0]) announced.value = `${found.length} canned replies, arrow keys choose`;
+  }, [picking, found.length]);
   useLayoutEffect(() => {
     if (!caretWanted.current || !field.current) return;
     field.current.setSelectionRange(...caretWanted.current);
@@ -97,7 +101,7 @@ export function ComposerText({ head }) {
       <div class="write-grow">
         <div class="write-mirror" aria-hidden="true">${marked(draft.text)}${"\u200b"}</div>
         <textarea ref=${field} rows="2" aria-label=${name} aria-describedby="send-why" dir="auto" spellcheck="true"
-          role="combobox" aria-autocomplete="list" aria-haspopup="listbox" aria-expanded=${picking ? "true" : "false"} aria-controls=${picking ? listId : undefined}
+          aria-autocomplete="list" aria-haspopup="listbox" aria-controls=${picking ? listId : undefined}
           aria-activedescendant=${picking && found[chosen] ? `${listId}-${chosen}` : undefined}
           placeholder=${mode.value === "note" ? "Write a note for the team…" : "Write a reply…"}
           value=${draft.text} onInput=${(/** @type {any} */ event) => (keep(event.target.value), look())}

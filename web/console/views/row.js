@@ -6,7 +6,7 @@ import { clock, dayKey } from "../../shared/time.js";
 import { pencil } from "../../shared/icons_more.js";
 import { looksUnread, take } from "../actions.js";
 import { hasDraft } from "../drafts.js";
-import { now } from "../state/clock.js";
+import { now, today } from "../state/clock.js";
 import { linkState, marked, world } from "../state/desk.js";
 import { isWaiting, unread, waitingSince } from "../state/lists.js";
 import { visitorName } from "../state/people.js";
@@ -50,16 +50,16 @@ export function Row({ head, list }) {
 /** @param {{head: Head}} props */
 function When({ head }) {
   const at = head.closed_at ?? head.preview?.at ?? head.queued_at;
-  const today = dayKey(at) === dayKey(now.value);
-  return html`<time datetime=${new Date(at).toISOString()}>${today ? clock(at) : shortDay.format(at)}</time>`;
+  return html`<time datetime=${new Date(at).toISOString()}>${dayKey(at) === today.value ? clock(at) : shortDay.format(at)}</time>`;
 }
 
 const shortDay = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 
 /** @param {{head: Head}} props */
 function LastLine({ head }) {
-  const typedAt = world.value.typing[head.c] ?? -Infinity;
-  if (now.value - world.value.skew - typedAt < 6000) return html`<span class="row-typing">typing…</span>`;
+  const typedAt = world.value.typing[head.c];
+  if (typedAt !== undefined && now.value - world.value.skew - typedAt < 6000)
+    return html`<span class="row-typing">typing…</span>`;
   const mine = head.preview?.from === "agent" ? (head.agent?.id === world.value.me?.id ? "You: " : "Us: ") : "";
   return html`<bdi>${head.preview ? mine + head.preview.text : "Hasn't written yet"}</bdi>`;
 }

@@ -1,9 +1,9 @@
 /** The talk: pages earlier when scrolled up, stays at the end when you're there. */
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/preact.js";
 import { day, fullTime } from "../../shared/time.js";
 import { loadEarlier } from "../follow.js";
-import { now } from "../state/clock.js";
+import { now, today } from "../state/clock.js";
 import { linkState, outgoing, paging, world } from "../state/desk.js";
 import { visitorName } from "../state/people.js";
 import { timeline } from "../state/timeline.js";
@@ -12,6 +12,7 @@ import { Message } from "./message.js";
 import { SystemLine } from "./system_line.js";
 
 /** @typedef {import("../state/wire.js").Head} Head */
+/** @typedef {import("../state/timeline.js").Row} Row */
 
 const NEAR = 80;
 const TYPING_MS = 6000;
@@ -20,30 +21,29 @@ const TYPING_MS = 6000;
 export function Timeline({ head }) {
   const { me, lanes } = world.value;
   const held = lanes[head.c];
-  const rows = timeline(
-    held,
-    outgoing.value.filter((item) => item.c === head.c),
-    {
-      me: me?.id ?? "",
-      readByVisitor: head.read.visitor,
-    },
+  const visitor = visitorName(head.visitor);
+  const unsent = useMemo(() => outgoing.value.filter((item) => item.c === head.c), [outgoing.value, head.c]);
+  const rows = useMemo(
+    () => timeline(held, unsent, { me: me?.id ?? "", readByVisitor: head.read.visitor }),
+    [held, unsent, me?.id, head.read.visitor],
   );
+  // Kept between renders: a long talk costs nothing while other chats change.
+  const shown = useMemo(() => rows.map((row) => shownRow(row, rows, visitor)), [rows, visitor, today.value]);
   const scroller = useRef(/** @type {HTMLElement|null} */ (null));
   const { away, toEnd } = useScroll(scroller, rows);
-  const lastMine = rows.findLast((row) => row.row === "message" && row.side === "mine" && !row.note);
-  const earlier = held && held.public.first > 1;
   return html`
     <div class="talk-box">
-      <div class="talk" role="log" aria-live="off" aria-label="Messages" tabindex="0" ref=${scroller} onScroll=${() => pageEarlier(scroller.current, head.c)}>
+      <div
+        class="talk"
+        role="log"
+        aria-live="off"
+        aria-label="Messages"
+        tabindex="0"
+        ref=${scroller}
+        onScroll=${() => pageEarlier(scroller.current, head.c)}
+      >
         <div class="talk-rows">
-          ${(!held || earlier) && html`<${Bones} />`}
-          ${rows.map((row) =>
-            row.row === "day"
-              ? html`<p key=${row.key} class="day"><span title=${fullTime(row.at)}>${day(row.at, now.value)}</span></p>`
-              : row.row === "system"
-                ? html`<${SystemLine} key=${row.key} event=${row.event} visitor=${visitorName(head.visitor)} />`
-                : html`<${Message} key=${row.key} row=${row} visitor=${visitorName(head.visitor)} last=${row === lastMine} />`,
-          )}
+          ${(!held || held.public.first > 1) && html`<${Bones} />`} ${shown}
           <${Presence} head=${head} />
           <${Typing} head=${head} />
         </div>
@@ -51,6 +51,16 @@ export function Timeline({ head }) {
       ${away && html`<button type="button" class="to-end" onClick=${toEnd}>${arrowDown()} Latest</button>`}
     </div>
   `;
+}
+
+/** @param {Row} row @param {readonly Row[]} rows @param {string} visitor */
+function shownRow(row, rows, visitor) {
+  if (row.row === "day") {
+    return html`<p key=${row.key} class="day"><span title=${fullTime(row.at)}>${day(row.at, now.peek())}</span></p>`;
+  }
+  if (row.row === "system") return html`<${SystemLine} key=${row.key} event=${row.event} visitor=${visitor} />`;
+  const last = row === rows.findLast((each) => each.row === "message" && each.side === "mine" && !each.note);
+  return html`<${Message} key=${row.key} row=${row} visitor=${visitor} last=${last} />`;
 }
 
 /** @param {HTMLElement|null} element @param {string} c */
@@ -63,7 +73,7 @@ function pageEarlier(element, c) {
 /**
  * Keeps the end in view while the agent is there, and the same words in view while earlier ones come in above.
  * @param {{current: HTMLElement|null}} scroller
- * @param {readonly import("../state/timeline.js").Row[]} rows
+ * @param {readonly Row[]} rows
  */
 function useScroll(scroller, rows) {
   const [away, setAway] = useState(false);
@@ -113,6 +123,7 @@ function Presence({ head }) {
 /** @param {{head: Head}} props */
 function Typing({ head }) {
   const at = world.value.typing[head.c];
+  // Nobody types most of the time: then there is no clock to follow.
   if (at === undefined || now.value - world.value.skew - at > TYPING_MS) return null;
   return html`<p class="typing"><span class="typing-dots" aria-hidden="true"><i /><i /><i /></span>${visitorName(head.visitor)} is typing</p>`;
 }
