@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import pytest
 
 from app.infra.database import Database
@@ -20,6 +21,12 @@ from tests.real_servers import (
 )
 
 FreshDatabase = Callable[..., Awaitable[str]]
+
+# The same examples every time, and no stop-watch: a busy machine must not fail a test.
+hypothesis.settings.register_profile(
+    "deskbell", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("deskbell")
 
 
 @pytest.fixture(scope="session")
