@@ -10,6 +10,7 @@ import pytest
 
 from app.infra.database import Database
 from app.infra.schema import upgrade
+from app.infra.work import Work
 from app.settings import Settings
 from tests.real_servers import (
     RealServers,
@@ -57,6 +58,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url)
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def work(database: Database) -> AsyncIterator[Work]:
+    """One transaction in a clean database, rolled back at the end. Its facts are told to nobody."""
+    async with database.sessions() as session:
+        yield Work(session)
+        await session.rollback()
 
 
 @pytest.fixture

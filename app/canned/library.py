@@ -85,7 +85,7 @@ async def reply_for(session: AsyncSession, agent: CurrentAgent, reply_id: UUID) 
     query = _entries().where(CannedReply.id == reply_id)
     if not agent.may(May.EDIT_ALL_REPLIES):
         query = query.where(_usable(agent.id, agent.team_ids))
-    row = (await session.execute(query)).tuples().one_or_none()
+    row = (await session.execute(query)).one_or_none()
     if row is None:
         raise NotFound
     return Entry(*row)
@@ -185,7 +185,7 @@ async def _listed(session: AsyncSession, which: ColumnElement[bool], words: str,
     if scope in SCOPES:
         query = query.where(CannedReply.scope == scope)
     rows = await session.execute(query.order_by(func.lower(CannedReply.title), CannedReply.id).limit(2000))
-    return [Entry(*row) for row in rows.tuples()]
+    return [Entry(*row) for row in rows]
 
 
 async def _editable(session: AsyncSession, agent: CurrentAgent, reply_id: UUID) -> CannedReply:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
 from app import clock
+from app.canned.models import CannedReply
 from app.canned.starters import add_shop_replies
 from app.cli.demo_history import Desk, write_history
 from app.cli.ending import fail
@@ -84,6 +85,8 @@ async def _fill(work: Work, public_url: str, password: str) -> int:
         details = AgentDetails(_address(start), name, role, capacity, teams)
         agents.append(await create_agent(work, Role.OWNER, details, hashed))
     add_shop_replies(work.session, AgentId(agents[-1].id), team_id)
+    await work.session.flush()
+    await work.session.execute(update(CannedReply).values(used_count=func.length(CannedReply.body) % 41))
     return await write_history(work, Desk(SiteId(site.id), team_id, tuple(agents[:3])), clock.now())
 
 

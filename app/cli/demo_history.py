@@ -34,10 +34,12 @@ async def write_history(work: Work, desk: Desk, now: datetime, days: int = 30) -
     """
     chance = Random(20)
     written = 0
-    for back in range(days, 0, -1):
+    for back in range(days, -1, -1):
         morning = (now - timedelta(days=back)).replace(hour=8, minute=0, second=0, microsecond=0)
         for _ in range(chance.randint(*CHATS_A_DAY)):
             began = morning + timedelta(minutes=chance.uniform(0, 10 * 60))
+            if began > now - timedelta(minutes=30):
+                continue
             await _write_chat(work, desk, chance, began)
             written += 1
     await _write_message(work, desk, now - timedelta(hours=9))

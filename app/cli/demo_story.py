@@ -70,12 +70,16 @@ CHATS = (
 
 COMMENTS = {
     5: (
-        "Ana was lovely and knew exactly what I needed.",
+        "Lovely, and knew exactly what I needed.",
         "Answered in under a minute. More of this, please.",
         "Kind, quick, no nonsense.",
         "They simply sent a new cup. Customer for life.",
+        "I had a silly question and did not feel silly.",
+        "My sencha is no longer bitter!",
+        "Even checked the carrier for me.",
+        "Better than any phone queue.",
     ),
-    4: ("Good help, the wait was a little long.", "Solved it, thank you."),
+    4: ("Good help, the wait was a little long.", "Solved it, thank you.", "Clear answer, two tries to get there."),
     3: ("Friendly, but I had to give my order number twice.",),
     2: ("I waited for ten minutes and then the answer was a link.",),
     1: ("Nobody could tell me where my parcel is.",),
@@ -95,5 +99,5 @@ def opinion(chance: Random) -> Opinion | None:
     """Return an answer as people give them: two in three answer, most are content, one in three adds words."""
     if chance.random() > 0.66:
         return None
-    score = chance.choices((5, 4, 3, 2, 1), weights=(60, 23, 9, 4, 4))[0]
+    score = chance.choices((5, 4, 3, 2, 1), weights=(62, 25, 7, 3, 3))[0]
     return Opinion(score, chance.choice(COMMENTS[score]) if chance.random() < 0.34 else None)

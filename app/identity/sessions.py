@@ -67,7 +67,7 @@ async def live_session(
             Agent.active,
         )
     )
-    row = found.tuples().one_or_none()
+    row = found.one_or_none()
     if row is None:
         return None
     live = LiveSession(*row)

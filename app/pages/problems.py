@@ -19,9 +19,12 @@ from app.pages.templates import page
 from app.protocol.codes import ERRORS
 
 TITLES = {
+    400: "That cannot be read",
+    401: "Sign in first",
     403: "Not for your role",
     404: "Nothing here",
     405: "Not like that",
+    409: "That does not go together",
     413: "Too large",
     422: "That cannot be read",
     429: "One moment, please",
@@ -104,6 +107,8 @@ def _wants_page(request: Request) -> bool:
 
 
 def _error_page(request: Request, status: int, message: str, headers: dict[str, str]) -> Response:
+    if status == 404:
+        message = "There is no such page, or it is not yours to see."
     return page(
         "problem.html",
         request,

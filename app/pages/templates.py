@@ -75,7 +75,7 @@ def duration(seconds: float | None) -> str:
 
 def percent(value: float | None) -> str:
     """Return a share as a whole number of percent; an en dash for none."""
-    return "–" if value is None else f"{round(value * 100)} %"
+    return "–" if value is None else f"{round(value * 100)}\N{NO-BREAK SPACE}%"
 
 
 def day(value: date) -> str:

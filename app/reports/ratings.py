@@ -15,7 +15,7 @@ from app.reports.dictionary import Share
 from app.reports.queries import query
 
 LONGEST_DAYS = 366
-MOST_COMMENTS = 100
+MOST_COMMENTS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Ratings:
         scores: number of answers by score, 5 first.
         by_agent: figures by agent's name.
         by_day: figures by day, every day of the filter.
-        comments: the newest ones, at most 100.
+        comments: the newest ones, at most 50.
     """
 
     total: Figures

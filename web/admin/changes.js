@@ -12,8 +12,10 @@ export function followChanges(form) {
   const show = () => {
     const changed = names(form, before);
     bar.classList.toggle("changed", changed.length > 0);
-    words.textContent = changed.length ? `Changed: ${changed.join(", ")}` : "No changes yet";
+    if (changed.length) words.textContent = `Changed: ${changed.join(", ")}`;
+    else words.textContent = unsaved ? "Not saved yet" : "No changes yet";
   };
+  show();
   form.addEventListener("input", show);
   form.addEventListener("change", show);
   form.addEventListener("submit", () => {
