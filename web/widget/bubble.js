@@ -39,7 +39,7 @@ function Failed({ item, chat }) {
     <span class="mark failed-mark" role="alert">
       ${t("mark.failed")}
       <button type="button" class="link" onClick=${() => chat.retry(m)}>${t("retry")}</button>
-      <button type="button" class="link" onClick=${copy}>${t("copy")}</button>
+      ${navigator.clipboard && html`<button type="button" class="link" onClick=${copy}>${t("copy")}</button>`}
       <button type="button" class="link" onClick=${() => chat.outbox.discard(m)}>${t("discard")}</button>
     </span>
   `;
