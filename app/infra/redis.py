@@ -36,7 +36,7 @@ def connect(url: str, connections: int = 16) -> Redis:
         socket_timeout=2,
         health_check_interval=15,
     )
-    return redis_asyncio.Redis(connection_pool=pool)
+    return redis_asyncio.Redis.from_pool(pool)
 
 
 class IndexLost(Exception):
@@ -65,9 +65,10 @@ class Script:
 
         async def run() -> Any:
             try:
-                return await redis.evalsha(self._digest, len(keys), *keys, *args)
-            except NoScriptError:
-                return await redis.eval(self._text, len(keys), *keys, *args)
+                try:
+                    return await redis.evalsha(self._digest, len(keys), *keys, *args)
+                except NoScriptError:
+                    return await redis.eval(self._text, len(keys), *keys, *args)
             except ResponseError as error:
                 if "NOEPOCH" in str(error):
                     raise IndexLost from error
