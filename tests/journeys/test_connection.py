@@ -121,18 +121,18 @@ async def test_a_message_is_shown_from_the_outbox_until_its_event_comes(modules:
         const { connection, outbox } = await make();
         const socket = ScriptedSocket.now;
         socket.welcome();
-        const states = () => outbox.entries.map((entry) => entry.state).join();
+        const shown = () => outbox.entries.map((entry) => entry.state).join();
         const a = connection.post("send", { c: "c1", body: { text: "a" } });
         const b = connection.post("send", { c: "c1", body: { text: "b" } });
         await until(() => socket.of("send").length === 2);
         ok(socket.of("send")[0], { s: 1 });
         await soon();
-        const acknowledged = states();
+        const acknowledged = shown();
         socket.tell(ev(1, "a", a), ev(2, "b", b));
-        const seen = states();
+        const seen = shown();
         ok(socket.of("send")[1], { s: 2 });
         await soon();
-        return [acknowledged, seen, states()];
+        return [acknowledged, seen, shown()];
         """,
     )
     assert result == ["sent,pending", "", ""]
