@@ -38,6 +38,9 @@ function OneEpisode({ episode }) {
   `;
 }
 
+/** How it ended when no agent came. @type {Record<string, string>} */
+const outcomes = { abandoned: "Went away while waiting", left: "Left the line", offline: "Left a message" };
+
 /** @param {Episode} episode */
 function course({ queued_at, assigned_at, closed_at, outcome }) {
   if (assigned_at === null) {

@@ -16,7 +16,7 @@ export function List() {
     <section class="list" aria-label=${label}>
       <header class="list-head">
         <h1>${label}</h1>
-        ${rows.value.length > 0 && html`<span class="list-count">${rows.value.length}</span>`}
+        ${rows.value.length > 0 && list !== "closed" && html`<span class="list-count">${rows.value.length}</span>`}
       </header>
       <div class="list-rows" tabindex="-1">
         ${loading ? html`<${Skeleton} />` : html`<${Rows} list=${list} />`}

@@ -2,7 +2,7 @@
 
 import { html } from "../../vendor/preact.js";
 import { Avatar } from "../../shared/avatar.js";
-import { bell, clock, mail } from "../../shared/icons.js";
+import { clock, mail } from "../../shared/icons.js";
 import { archive, inbox, keyboard, settings } from "../../shared/icons_more.js";
 import { helpOpen } from "../keys.js";
 import { now, urgency } from "../state/clock.js";
@@ -10,6 +10,7 @@ import { unreadCount, world } from "../state/desk.js";
 import { listed } from "../state/lists.js";
 import { hrefOf, place } from "../state/place.js";
 import { AlertsButton, AlertsMenu } from "./alerts_menu.js";
+import { deskBell } from "./icons.js";
 
 /** @typedef {import("../state/lists.js").ListName} ListName */
 
@@ -25,7 +26,7 @@ export function Rail() {
   const { me } = world.value;
   return html`
     <nav class="rail" aria-label="Lists">
-      <span class="rail-mark" aria-hidden="true">${bell(20)}</span>
+      <span class="rail-mark" aria-hidden="true">${deskBell(20)}</span>
       <ul class="rail-lists">
         <${RailLink} list="mine" count=${unreadCount.value} unit="unread" tone="accent" />
         <${WaitingLink} />
