@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2] / "web"
-FOLDERS = frozenset({"admin", "console", "demo", "locales", "shared", "vendor", "widget"})
+FOLDERS = frozenset({"admin", "console", "demo", "dist", "locales", "shared", "vendor", "widget"})
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".ico": "image/x-icon",
@@ -48,6 +48,7 @@ class BrowserFiles:
         self._read: dict[str, tuple[int, BrowserFile]] = {}
         self._version = ""
         self._version_at = 0.0
+        self._bundled = ("", False)
 
     def find(self, path: str) -> BrowserFile | None:
         """Return the file of a path like `shared/tokens.css`, or None for everything that is not ours to serve."""
@@ -63,7 +64,7 @@ class BrowserFiles:
             body = file.read_bytes()
         except OSError:
             return None
-        if file.suffix in {".css", ".js"} and not path.startswith("vendor/"):
+        if file.suffix in {".css", ".js"} and not path.startswith(("dist/", "vendor/")):
             body = without_comments(body.decode()).encode()
         gzipped = gzip.compress(body, 9, mtime=0) if file.suffix in _COMPRESSED else None
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -94,6 +95,27 @@ class BrowserFiles:
             self._version = hashlib.sha256(repr(state).encode()).hexdigest()[:12]
             self._version_at = now
         return self._version
+
+    def bundled(self) -> bool:
+        """Tell whether web/dist holds the chat in one piece (tools/bundle), made from the sources that lie here."""
+        version = self.version()
+        if self._bundled[0] != version:
+            self._bundled = (version, self._is_fresh())
+        return self._bundled[1]
+
+    def _is_fresh(self) -> bool:
+        try:
+            made_from = (self._root / "dist" / "sources").read_text(encoding="ascii").strip()
+        except OSError:
+            return False
+        sums: list[str] = []
+        for folder in ("locales", "shared", "vendor", "widget"):
+            for file in (self._root / folder).rglob("*"):
+                if file.suffix in {".css", ".js", ".json"}:
+                    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+                    sums.append(f"{digest}  {file.relative_to(self._root).as_posix()}\n")
+        sums.sort(key=lambda line: line.partition("  ")[2].encode())
+        return hashlib.sha256("".join(sums).encode()).hexdigest() == made_from
 
 
 def without_comments(source: str) -> str:

@@ -23,7 +23,7 @@ _templates = Environment(loader=FileSystemLoader(ROOT / "widget"), autoescape=Tr
 @router.api_route("/widget.js", methods=["GET", "HEAD"])
 async def get_loader(request: Request) -> Response:
     """Send the script of the script tag."""
-    file = browser_files.find("widget/loader.js")
+    file = browser_files.find("dist/loader.js" if browser_files.bundled() else "widget/loader.js")
     if file is None:
         raise NotFound
     cache = "public, max-age=300, stale-while-revalidate=86400"
@@ -41,9 +41,19 @@ async def get_frame(request: Request, work: RequestWork, site: str = "") -> Resp
     # A policy cannot name an IPv6 address.
     origins = sorted(name for name in {*found.origins, *own_origins(public_url)} if "[" not in name)
     page = _templates.get_template("frame.html").render(
-        site=found, origins=" ".join(origins), root=asset_root(), modules=browser_files.modules("widget/main.js")
+        site=found, origins=" ".join(origins), root=asset_root(), **_parts()
     )
     return HTMLResponse(page, headers=_headers(_socket_origin(public_url), " ".join(origins)))
+
+
+def _parts() -> dict[str, list[str]]:
+    """Return the chat's sheets and modules: one of each when they have been put together, else all of them."""
+    if browser_files.bundled():
+        return {"sheets": ["dist/chat.css"], "modules": ["dist/chat.js"]}
+    return {
+        "sheets": ["shared/tokens.css", "widget/chat.css"],
+        "modules": browser_files.modules("widget/main.js"),
+    }
 
 
 def _socket_origin(public_url: str) -> str:

@@ -5,7 +5,10 @@
 const WHITE = /** @type {Rgb} */ ([255, 255, 255]);
 const INK = /** @type {Rgb} */ ([17, 17, 19]);
 const NIGHT = /** @type {Rgb} */ ([24, 25, 27]);
-const READABLE = 4.5;
+/** A little above 4.5, for words on the other quiet surfaces. */
+const READABLE = 4.75;
+/** The accent that tokens.css has tuned by hand. */
+const OWN = "#5b5bd6";
 
 /**
  * @param {string} hex "#rrggbb"
@@ -13,19 +16,21 @@ const READABLE = 4.5;
  */
 export function applyAccent(hex, root = document.documentElement) {
   const brand = parse(hex);
-  if (!brand) return;
+  if (!brand || hex.toLowerCase() === OWN) return;
   // Dark or middling colours carry white words and are deepened until they do; light ones carry ink as they are.
   const light = contrast(brand, INK) > 9;
   const accent = light ? brand : mended(brand, WHITE, INK);
-  const onLight = mended(brand, WHITE, INK);
-  const onDark = mended(brand, NIGHT, WHITE);
+  const softLight = mix(WHITE, brand, 0.09);
+  const softDark = mix(NIGHT, brand, 0.2);
+  const onLight = mended(brand, softLight, INK);
+  const onDark = mended(brand, softDark, WHITE);
   const both = (/** @type {string} */ a, /** @type {string} */ b) => `light-dark(${a}, ${b})`;
   const tokens = {
     "--accent": css(accent),
     "--on-accent": light ? css(INK) : "#fff",
-    "--accent-hover": both(css(mix(accent, INK, 0.1)), css(mix(accent, WHITE, 0.1))),
+    "--accent-hover": css(mix(accent, light ? WHITE : INK, 0.12)),
     "--accent-text": both(css(onLight), css(onDark)),
-    "--accent-soft": both(css(mix(WHITE, brand, 0.09)), css(mix(NIGHT, brand, 0.2))),
+    "--accent-soft": both(css(softLight), css(softDark)),
     "--accent-soft-hover": both(css(mix(WHITE, brand, 0.16)), css(mix(NIGHT, brand, 0.3))),
     "--accent-border": both(css(mix(WHITE, brand, 0.35)), css(mix(NIGHT, brand, 0.45))),
   };

@@ -61,17 +61,18 @@ export function Log({ chat, host }) {
               <${Avatar} name=${site.name} size=${28} />
               <p class="bubble"><bdi>${site.greeting || t("greeting")}</bdi></p>
             </div>`}
-        <ol role="log" aria-live="polite" aria-label=${t("messages")} aria-busy=${loading}>
+        <div role="log" aria-live="polite" aria-label=${t("messages")} aria-busy=${loading}><ol>
           ${items.map((item) => {
             if (item.type === "day") return html`<li key=${item.key} class="day"><time title=${fullTime(item.at)}>${day(item.at)}</time></li>`;
             if (item.type === "line") return html`<li key=${item.key} class="line">${t(item.text, item.values)}</li>`;
             return html`<${Bubble} key=${item.key} item=${item} chat=${chat} latest=${item === lastMine} read=${conversation.value?.read.agent ?? 0} />`;
           })}
-        </ol>
+        </ol></div>
         ${typing.value !== null &&
         html`<div class="typing" role="status">
           <${Avatar} name=${typing.value} size=${28} />
-          <span class="bubble" aria-label=${t("typing", { name: typing.value })}><i></i><i></i><i></i></span>
+          <span class="unseen">${t("typing", { name: typing.value })}</span>
+          <span class="bubble" aria-hidden="true"><i></i><i></i><i></i></span>
         </div>`}
         ${asksIntro.value && foot.value === "composer" && html`<${Intro} />`}
         ${open.value === "waiting" && html`<${Waiting} chat=${chat} />`}

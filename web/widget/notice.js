@@ -1,7 +1,7 @@
 import { t } from "../shared/i18n.js";
 import { circleAlert, wifiOff } from "../shared/icons.js";
 import { html, useEffect, useState } from "../vendor/preact.js";
-import { link, refusal, trouble, unsent } from "./state.js";
+import { crowded, link, refusal, trouble, unsent } from "./state.js";
 
 /** A strip under the header while something is not as it should be. */
 export function Notice() {
@@ -15,6 +15,7 @@ export function Notice() {
   }, [lost]);
   let words = "";
   if (link.value === "refused") words = t(refusal.value === 4506 ? "notice.upgrade" : "notice.refused");
+  else if (crowded.value) words = t("notice.crowded");
   else if (lost && slow) words = t(unsent.value.some((entry) => entry.state === "pending") ? "notice.kept" : "notice.offline");
   else if (trouble.value) words = t(trouble.value);
   return html`<div role="status">

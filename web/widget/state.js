@@ -48,6 +48,8 @@ export const fieldError = signal(/** @type {{field: string, key: string} | null}
 export const prefersMessage = signal(false);
 /** The rating card was sent or put away. */
 export const ratingStep = signal(/** @type {"ask" | "thanks" | "away"} */ ("ask"));
+/** Too many new visitors from this address just now: an office shares one. */
+export const crowded = signal(false);
 /** A sentence about something that did not work, until the next action. */
 export const trouble = signal(/** @type {string | null} */ (null));
 
