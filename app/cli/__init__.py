@@ -6,6 +6,7 @@ Each command is a module of its own, registered here. The only floor, beside
 
 import typer
 
+from app.cli.bench import bench
 from app.cli.config import config
 from app.cli.create_user import create_user
 from app.cli.demo import demo
@@ -31,6 +32,7 @@ cli.command()(migrate)
 cli.command()(config)
 cli.command()(doctor)
 cli.command()(version)
+cli.add_typer(bench, name="bench")
 cli.command(hidden=True)(worker)
 
 

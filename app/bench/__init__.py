@@ -1,0 +1,6 @@
+"""`deskbell bench`: how much one machine carries, measured on real servers from a process apart.
+
+`ground` starts Postgres, Redis and two server processes; `scene` fills the database; `generator` is the other process,
+which plays visitors and agents over `wire_socket`; `messages` and `idle` are the measurements; `exactness` compares
+what was acknowledged, received and stored. Imports everything but `cli` and `main`; only `cli` imports it.
+"""

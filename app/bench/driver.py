@@ -1,0 +1,96 @@
+"""The load generator's process, seen from the measurement."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from app.bench.ground import BenchError
+from app.bench.orders import Diary, Orders
+from app.infra.embedded.child import dies_with_this_process
+
+ANSWER_PATIENCE_S = 600.0
+
+
+class Driver:
+    """Tells the generator what to do. `pid` is its process."""
+
+    def __init__(self, process: asyncio.subprocess.Process, diary: Path) -> None:
+        self._process = process
+        self._diary = diary
+        self.pid = process.pid
+
+    async def open(self, count: int) -> None:
+        """Return when `count` sockets are open."""
+        self._say(f"open {count}")
+        await self._hear("open")
+
+    def speak(self) -> None:
+        """Start the schedule; `begun` and `ended` tell how far it is."""
+        self._say("speak")
+
+    async def begun(self) -> None:
+        """Return when the measured part starts."""
+        await self._hear("begin")
+
+    async def ended(self) -> None:
+        """Return when all is decided."""
+        await self._hear("end")
+
+    async def quit(self) -> Diary:
+        """Let it go; return its diary."""
+        self._say("quit")
+        if await self._process.wait():
+            raise await self._failure()
+        return msgspec.json.decode(self._diary.read_bytes(), type=Diary)
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None, "it is a pipe"
+        self._process.stdin.write(f"{line}\n".encode())
+
+    async def _hear(self, word: str) -> None:
+        """Wait for a word.
+
+        Raises:
+            BenchError: the generator ended instead.
+        """
+        assert self._process.stdout is not None, "it is a pipe"
+        line = await asyncio.wait_for(self._process.stdout.readline(), ANSWER_PATIENCE_S)
+        if line.decode().split()[:1] != [word]:
+            raise await self._failure()
+
+    async def _failure(self) -> BenchError:
+        assert self._process.stderr is not None, "it is a pipe"
+        words = (await self._process.stderr.read()).decode(errors="replace").strip().splitlines()
+        return BenchError(f"The load generator gave up: {words[-1] if words else 'it says nothing'}.")
+
+
+@asynccontextmanager
+async def driver(orders: Orders, directory: Path) -> AsyncGenerator[Driver]:
+    """Start the generator with these orders; end it."""
+    written, diary = directory / "orders.json", directory / "diary.json"
+    written.write_bytes(msgspec.json.encode(orders))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "app.bench.generator",
+        str(written),
+        str(diary),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=dies_with_this_process(signal.SIGKILL),
+    )
+    try:
+        yield Driver(process, diary)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -1,0 +1,144 @@
+"""The figures as they are printed: one JSON object, or a table."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+
+class Spread(Struct):
+    """Milliseconds."""
+
+    p50: float
+    p99: float
+
+
+class Machine(Struct):
+    """Where the figures come from.
+
+    Attributes:
+        load_before: the machine's load average as the measurement began; others at work show here.
+    """
+
+    system: str
+    cpus: int
+    python: str
+    load_before: float
+
+
+class MessagesRun(Struct):
+    """One offered rate.
+
+    Attributes:
+        undecided: messages that had neither `ok` nor refusal when patience ended.
+        send_late_ms: how late the generator itself was; when this is large, the machine is too small for the rate.
+        cpu_us_per_message: processor time by process; `load` is the generator. A process that cannot be seen is null.
+        server_cpu_us_per_message: the same, summed over all but the generator.
+    """
+
+    offered_per_s: float
+    acked_per_s: float
+    messages: int
+    ack_ms: Spread
+    delivery_ms: Spread
+    send_late_ms: Spread
+    lost: int
+    doubled: int
+    reordered: int
+    undecided: int
+    retried: int
+    cpu_us_per_message: dict[str, float | None]
+    server_cpu_us_per_message: float
+
+
+class MessagesFigures(Struct):
+    """All of `bench messages`."""
+
+    machine: Machine
+    conversations: int
+    sockets: int
+    seconds: float
+    runs: list[MessagesRun]
+
+
+class IdleFigures(Struct):
+    """All of `bench idle`.
+
+    Attributes:
+        rss_mb: resident memory of server processes, Postgres and Redis, shared pages counted once.
+        kib_per_socket: growth of the server processes alone.
+        cpu_share: processor time of all three over wall time; 1 is a whole core.
+        opened_per_s: how fast the sockets came in.
+    """
+
+    machine: Machine
+    sockets: int
+    rss_mb: float
+    kib_per_socket: float
+    cpu_share: float
+    opened_per_s: float
+    rss_mb_by_process: dict[str, float]
+
+
+def machine() -> Machine:
+    """Return what this machine says of itself."""
+    return Machine(
+        f"{platform.system()} {platform.release()} {platform.machine()}",
+        len(os.sched_getaffinity(0)),
+        platform.python_version(),
+        round(os.getloadavg()[0], 2),
+    )
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Return the median and the 99th percentile (nearest rank); zeros when there is nothing."""
+    ordered = sorted(values)
+    return Spread(_percentile(ordered, 50), _percentile(ordered, 99))
+
+
+def _percentile(ordered: Sequence[float], percent: int) -> float:
+    if not ordered:
+        return 0.0
+    rank = -(-len(ordered) * percent // 100)
+    return round(ordered[rank - 1], 2)
+
+
+def messages_table(figures: MessagesFigures) -> str:
+    """Return the runs as a table."""
+    heads = ("offered/s", "acked/s", "ack p50", "p99 ms", "delivery p50", "p99 ms", "lost", "doubled", "reordered")
+    rows: list[Sequence[str]] = [heads]
+    for run in figures.runs:
+        rows.append(
+            [f"{run.offered_per_s:g}", f"{run.acked_per_s:.0f}"]
+            + [f"{ms:.1f}" for ms in (run.ack_ms.p50, run.ack_ms.p99, run.delivery_ms.p50, run.delivery_ms.p99)]
+            + [str(count) for count in (run.lost, run.doubled, run.reordered)]
+        )
+    lines = _aligned(rows)
+    for run in figures.runs:
+        shares = "  ".join(
+            f"{name} {'?' if us is None else f'{us:.0f}'}" for name, us in run.cpu_us_per_message.items()
+        )
+        lines.append(
+            f"{run.offered_per_s:g}/s: CPU µs a message: {shares}  servers together {run.server_cpu_us_per_message:.0f}"
+        )
+    return "\n".join(lines)
+
+
+def idle_table(figures: IdleFigures) -> str:
+    """Return the figures in words."""
+    shares = "  ".join(f"{name} {mb:.0f}" for name, mb in figures.rss_mb_by_process.items())
+    return "\n".join(
+        [
+            f"{figures.sockets} idle sockets, opened at {figures.opened_per_s:.0f}/s",
+            f"memory  {figures.rss_mb:.0f} MB ({shares}); {figures.kib_per_socket:.1f} KiB a socket",
+            f"CPU     {figures.cpu_share:.1%} of a core",
+        ]
+    )
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]

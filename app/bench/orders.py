@@ -1,0 +1,89 @@
+"""What the load generator is told, and what it hands back: JSON files between two processes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Side = Literal["visitor", "agent"]
+
+
+class Seat(Struct):
+    """One socket to open.
+
+    Attributes:
+        port: of the server process.
+        token: the visitor's token or the agent's ticket.
+        side: whose it is.
+        conversations: places in `Orders.conversations` that it takes part in.
+    """
+
+    port: int
+    token: str
+    side: Side
+    conversations: list[int] = []
+
+
+class Orders(Struct):
+    """The generator's whole work.
+
+    Attributes:
+        seats: the sockets, in the order to open them.
+        conversations: ids.
+        rate: messages offered a second, over all conversations; 0 when nobody speaks.
+        warm_s: seconds at that rate before the measurement.
+        seconds: of the measurement.
+        seed: of the arrival times.
+    """
+
+    seats: list[Seat]
+    conversations: list[str]
+    rate: float = 0
+    warm_s: float = 0
+    seconds: float = 0
+    seed: int = 0
+
+
+class Said(Struct, array_like=True):
+    """One message of the schedule. `s` is 0 while no `ok` has come."""
+
+    conversation: int
+    side: Side
+    s: int = 0
+
+
+class Heard(Struct, array_like=True):
+    """What one socket received of one conversation, in the order of arrival.
+
+    Attributes:
+        side: whose socket.
+        events: (sequence number, place of the message in the schedule).
+    """
+
+    conversation: int
+    side: Side
+    events: list[tuple[int, int]]
+
+
+class Diary(Struct):
+    """What the generator saw.
+
+    Attributes:
+        said: all messages, by their place in the schedule.
+        warm: how many of them came before the measurement.
+        heard: one entry a socket and conversation.
+        retried: messages sent again because the server asked for it.
+        busy_s: from the first measured message to the later of the schedule's end and the last acknowledgement.
+        ack_ms, delivery_ms, late_ms: of measured messages. From the moment a message was due: until its `ok`, until
+            the other side had it, until it was written to the socket.
+    """
+
+    said: list[Said]
+    warm: int
+    heard: list[Heard]
+    retried: int
+    busy_s: float
+    ack_ms: list[float]
+    delivery_ms: list[float]
+    late_ms: list[float]

@@ -1,0 +1,96 @@
+"""`deskbell bench`"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import msgspec
+import typer
+
+from app.cli.ending import WRONG_SETTING, fail, settings_or_exit
+from app.infra.embedded import EmbeddedError
+from app.infra.logs import configure_logs
+from app.settings import Settings
+
+SPARE_DESCRIPTORS = 500
+Figures = TypeVar("Figures", bound=msgspec.Struct)
+
+bench = typer.Typer(help="Measure how much this machine carries, on servers of its own.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
+UseConfigured = Annotated[
+    bool,
+    typer.Option(
+        "--use-configured",
+        help="Use DESKBELL_DATABASE_URL and DESKBELL_REDIS_URL; the database must be kept for this.",
+    ),
+]
+
+
+@bench.command()
+def messages(
+    rates: Annotated[str, typer.Option(help="Messages offered a second, one run each.")] = "200,1000",
+    seconds: Annotated[float, typer.Option(min=0.5, help="Length of a run.")] = 10,
+    warm_up: Annotated[float, typer.Option(min=0, help="Seconds at the same rate before it.")] = 2,
+    conversations: Annotated[int, typer.Option(min=1, help="Active ones, each with a visitor and an agent.")] = 200,
+    sockets: Annotated[int, typer.Option(min=0, help="At least so many: idle visitors fill up.")] = 0,
+    use_configured: UseConfigured = False,
+    as_json: AsJson = False,
+) -> None:
+    """Offer durable messages at given rates; every one crosses between two server processes."""
+    # Here, not above: the other commands do without all this.
+    from app.bench.figures import messages_table
+    from app.bench.messages import Plan, bench_messages
+
+    if not re.fullmatch(r"0*[1-9]\d*(,0*[1-9]\d*)*", rates):
+        raise fail("--rates wants whole numbers above zero, by commas: 200,1000.", WRONG_SETTING)
+    plan = Plan([int(rate) for rate in rates.split(",")], seconds, warm_up, conversations, sockets)
+    _show(
+        lambda settings: bench_messages(settings, plan, configured=use_configured, tell=_tell),
+        messages_table,
+        as_json,
+    )
+
+
+@bench.command()
+def idle(
+    sockets: Annotated[int, typer.Option(min=0, help="How many; 0: 10,000, or as many as may be opened.")] = 0,
+    seconds: Annotated[float, typer.Option(min=1, help="How long to watch them.")] = 30,
+    use_configured: UseConfigured = False,
+    as_json: AsJson = False,
+) -> None:
+    """Open sockets that say nothing, and see what they cost."""
+    from app.bench.figures import idle_table
+    from app.bench.ground import raise_descriptor_limit
+    from app.bench.idle import bench_idle
+
+    most = raise_descriptor_limit() - SPARE_DESCRIPTORS
+    if sockets > most:
+        raise fail(f"A process here may open {most} sockets: raise the limit (ulimit -n).", WRONG_SETTING)
+    count = sockets or min(10_000, most)
+    _show(
+        lambda settings: bench_idle(settings, count, seconds, configured=use_configured, tell=_tell),
+        idle_table,
+        as_json,
+    )
+
+
+def _show(measure: Callable[[Settings], Awaitable[Figures]], table: Callable[[Figures], str], as_json: bool) -> None:
+    from app.bench.ground import BenchError
+
+    settings = settings_or_exit()
+    configure_logs("warning", settings.log_format)
+
+    async def measured() -> Figures:
+        return await measure(settings)
+
+    try:
+        figures = asyncio.run(measured())
+    except (BenchError, EmbeddedError) as error:
+        raise fail(str(error)) from None
+    typer.echo(msgspec.json.encode(figures).decode() if as_json else table(figures))
+
+
+def _tell(text: str) -> None:
+    typer.echo(f"bench: {text}", err=True)

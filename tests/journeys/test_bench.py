@@ -1,0 +1,81 @@
+"""`deskbell bench` at a tiny size: what it prints, and that nothing is lost. How fast it is, is not asked here."""
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+
+from app.bench.exactness import Exactness, compare
+from app.bench.orders import Heard, Said
+from tests.conftest import FreshDatabase
+
+
+async def test_messages_on_servers_of_its_own() -> None:
+    figures = await measured(
+        "messages", "--rates", "50,100", "--seconds", "1", "--warm-up", "0.5", "--conversations", "6", "--sockets", "20"
+    )
+
+    assert figures["machine"].keys() == {"system", "cpus", "python", "load_before"}
+    assert (figures["conversations"], figures["sockets"], figures["seconds"]) == (6, 20, 1)
+    slow, fast = figures["runs"]
+    for run, rate in ((slow, 50), (fast, 100)):
+        assert run["offered_per_s"] == run["messages"] == rate
+        assert run["acked_per_s"] > 0
+        for name in ("ack_ms", "delivery_ms", "send_late_ms"):
+            assert 0 < run[name]["p50"] <= run[name]["p99"], name
+        assert run["cpu_us_per_message"].keys() == {"worker_a", "worker_b", "postgres", "redis", "load"}
+        assert all(us >= 0 for us in run["cpu_us_per_message"].values())
+        assert run["server_cpu_us_per_message"] > 0
+        assert [run[name] for name in ("lost", "doubled", "reordered", "undecided")] == [0, 0, 0, 0]
+
+
+async def test_idle_on_the_configured_servers(fresh_database: FreshDatabase, redis_url: str) -> None:
+    servers = {"DESKBELL_DATABASE_URL": await fresh_database(), "DESKBELL_REDIS_URL": redis_url}
+
+    figures = await measured("idle", "--sockets", "20", "--seconds", "1", "--use-configured", **servers)
+
+    assert figures["sockets"] == 20
+    assert figures["rss_mb"] > 0
+    assert figures["cpu_share"] >= 0
+    assert {"kib_per_socket", "opened_per_s"} < figures.keys()
+    # Those servers are somebody else's processes.
+    assert figures["rss_mb_by_process"].keys() == {"worker_a", "worker_b"}
+
+
+def test_exactness_finds_each_kind_of_fault() -> None:
+    said = [Said(0, "visitor", 1), Said(0, "agent", 2), Said(0, "visitor", 3)]
+    stored = {0: [(1, 0), (2, 1), (3, 2)]}
+
+    def heard(visitor: list[tuple[int, int]], agent: list[tuple[int, int]]) -> list[Heard]:
+        return [Heard(0, "visitor", visitor), Heard(0, "agent", agent)]
+
+    whole = [(1, 0), (2, 1), (3, 2)]
+    assert compare(said, heard(whole, whole), stored) == Exactness()
+    assert compare(said, heard(whole, whole[:2]), stored) == Exactness(lost=1)
+    assert compare(said, heard(whole, whole), {0: whole[:2]}) == Exactness(lost=1)
+    assert compare(said, heard([*whole, (3, 2)], whole), stored) == Exactness(doubled=1)
+    assert compare(said, heard([(1, 0), (3, 2), (2, 1)], whole), stored).reordered > 0
+    assert compare(said, heard(whole, whole), {0: [*whole, (4, 2)]}) == Exactness(doubled=1)
+    swapped = [Said(0, "visitor", 3), Said(0, "agent", 2), Said(0, "visitor", 1)]
+    other = [(1, 2), (2, 1), (3, 0)]
+    assert compare(swapped, heard(other, other), {0: other}) == Exactness(reordered=1)
+
+
+async def measured(*arguments: str, **variables: str) -> dict[str, Any]:
+    """Run the command as an operator would; return the object on the last line of its output."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("DESKBELL_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "app.cli",
+        "bench",
+        *arguments,
+        "--json",
+        env={**others, **variables},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, words = await process.communicate()
+    assert process.returncode == 0, words.decode()
+    return json.loads(output.decode().splitlines()[-1])
