@@ -158,7 +158,7 @@ async def test_reconnect_heals_itself_and_keeps_what_was_written(
     await vera.say(c, "Are you there?")
     await near.start()
     await is_live(ana)
-    await vera.event("message", c=c)
+    await vera.until(lambda f: f["t"] == "ev" and f["data"].get("text") == "Written while away")
     await expect(bubble(ana, "Are you there?")).to_have_count(1)
     await expect(ana.locator(".fate")).to_have_text(re.compile("Sent|Read"))
     assert vera.texts(c) == ["Before", "Are you there?", "Written while away"]

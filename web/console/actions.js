@@ -4,7 +4,7 @@ import { signal } from "../vendor/preact.js";
 import { getJson } from "../shared/http.js";
 import { command } from "./link.js";
 import { signIn } from "./sign_in.js";
-import { excluding, including, marked, world } from "./state/desk.js";
+import { including, marked, world } from "./state/desk.js";
 import { isMine, unread } from "./state/lists.js";
 import { visitorName } from "./state/people.js";
 import { go, place } from "./state/place.js";
@@ -94,11 +94,6 @@ async function done(frame) {
 export function markUnread(head) {
   marked.value = including(marked.peek(), head.c);
   go({ c: null });
-}
-
-/** @param {string} c */
-export function unmark(c) {
-  if (marked.peek().has(c)) marked.value = excluding(marked.peek(), c);
 }
 
 /** @param {Head} head */

@@ -25,6 +25,11 @@ const aim = computed(() => {
 
 export function startFollowing() {
   effect(() => {
+    const { c } = place.value;
+    // Opened again: a mark set by hand has done its work.
+    if (c && untracked(() => marked.value.has(c))) marked.value = excluding(marked.peek(), c);
+  });
+  effect(() => {
     const [whose, c] = aim.value.split(" ");
     if (whose !== "away") untracked(() => void follow(c || null, whose === "own"));
   });

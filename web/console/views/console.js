@@ -1,7 +1,6 @@
 /** The four panes of the desk, and what floats above them. */
 
-import { html, useEffect } from "../../vendor/preact.js";
-import { unmark } from "../actions.js";
+import { html } from "../../vendor/preact.js";
 import { announced } from "../alerts/alerts.js";
 import { infoOpen, place } from "../state/place.js";
 import { Context } from "./context.js";
@@ -15,7 +14,6 @@ import { Toasts } from "./toasts.js";
 export function Console() {
   const { c } = place.value;
   const info = c !== null && infoOpen.value;
-  useEffect(() => (c ? unmark(c) : undefined), [c]);
   return html`
     <div class="desk" data-pane=${c === null ? "list" : info ? "info" : "thread"} data-info=${info ? "open" : "closed"}>
       <${Rail} />
