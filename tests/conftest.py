@@ -12,6 +12,7 @@ from app.infra.database import Database
 from app.infra.schema import upgrade
 from app.infra.work import Work
 from app.settings import Settings
+from tests.journeys.server_process import ServerProcess, free_port
 from tests.real_servers import (
     RealServers,
     create_database,
@@ -22,6 +23,7 @@ from tests.real_servers import (
 )
 
 FreshDatabase = Callable[..., Awaitable[str]]
+StartServer = Callable[..., Awaitable[ServerProcess]]
 
 # The same examples every time, and no stop-watch: a busy machine must not fail a test.
 hypothesis.settings.register_profile(
@@ -114,6 +116,27 @@ def settings(database_url: str, redis_url: str, redis_prefix: str, tmp_path: Pat
         secret_key="a secret key that only the tests know",
         database_pool_size=5,
     )
+
+
+@pytest.fixture
+async def server_process(settings: Settings, tmp_path: Path) -> AsyncIterator[StartServer]:
+    """Start server processes: `await server_process()` or `(port=9001, public_url=…, any setting=…)`.
+
+    All of a test share its database, Redis prefix and secret key. Returns when it is ready.
+    """
+    started: list[ServerProcess] = []
+
+    async def start(port: int | None = None, **changes: object) -> ServerProcess:
+        port = port or free_port()
+        changes = {"public_url": "", **changes}
+        process = ServerProcess(settings.replaced(port=port, **changes), tmp_path / f"server-{port}.log")
+        started.append(process)
+        await process.start()
+        return process
+
+    yield start
+    for process in started:
+        await process.kill()
 
 
 async def _migrated(servers: RealServers) -> str:

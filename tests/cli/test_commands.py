@@ -12,11 +12,8 @@ from app.cli.config import MASK
 from app.infra.embedded import EmbeddedServers
 from app.settings import Settings
 from tests.cli.conftest import Deskbell
-from tests.conftest import FreshDatabase
-from tests.journeys.conftest import StartServer
+from tests.conftest import FreshDatabase, StartServer
 from tests.journeys.server_process import free_port
-
-pytest_plugins = ["tests.journeys.conftest"]
 
 
 async def test_a_wrong_setting_stops_any_command_in_one_line(deskbell: Deskbell) -> None:
