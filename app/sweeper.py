@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -17,7 +18,7 @@ from app.identity.events import AgentChanged
 from app.identity.sessions import forget_expired
 from app.ids import AgentId
 from app.infra import presence
-from app.infra.work import WorkUnits
+from app.infra.work import Work, WorkUnits
 from app.routing import offers
 from app.routing.queue import Queue
 
@@ -63,18 +64,22 @@ class Sweeper:
 
     async def expire_offers(self) -> None:
         """Take back offers that nobody confirmed."""
-        async with self._work.begin() as work:
-            await offers.expire_offers(work, clock.now())
+        await self._until_done(offers.expire_offer)
 
     async def requeue_from_gone_agents(self) -> None:
         """Put back conversations whose agent has gone."""
-        async with self._work.begin() as work:
-            await offers.requeue_from_gone_agents(work, clock.now())
+        await self._until_done(offers.requeue_from_gone_agent)
 
     async def abandon_for_gone_visitors(self) -> None:
         """Take out of line those whose visitor has gone."""
-        async with self._work.begin() as work:
-            await offers.abandon_for_gone_visitors(work, clock.now())
+        await self._until_done(offers.abandon_for_gone_visitor)
+
+    async def _until_done(self, one: Callable[[Work, datetime], Awaitable[bool]]) -> None:
+        """Do something, one transaction each, for as long as there is something to do."""
+        found = True
+        while found:
+            async with self._work.begin() as work:
+                found = await one(work, clock.now())
 
     async def bury_dead_gateways(self) -> None:
         """Clear up after processes that died without a word."""

@@ -96,6 +96,8 @@ async def start(work: Work, visitor: Visitor, site: Site, now: datetime) -> tupl
     conversation.state = lifecycle.after(conversation.state, "start")
     conversation.team_id = site.team_id
     conversation.score = to_ms(now)
+    # Their presence is announced a moment later; until then they must not look long gone.
+    visitor.seen_at = now
     episode = episodes.begin(work.session, conversation, now)
     lines.append(work, conversation, lines.PUBLIC, "queued", {"episode": episode.number}, now)
     changed(work, conversation, now)

@@ -155,7 +155,9 @@ class Connection:
             await asyncio.wait([flusher], timeout=1)
             flusher.cancel()
         self._wake()
-        await self._send({"type": "websocket.close", "code": self.close_code or 1000, "reason": ""})
+        # A reader that is stuck does not read its farewell either.
+        async with asyncio.timeout(2):
+            await self._send({"type": "websocket.close", "code": self.close_code or 1000, "reason": ""})
 
     def gone(self) -> None:
         """The other end has gone: send nothing more."""

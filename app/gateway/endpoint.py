@@ -71,7 +71,7 @@ class Endpoint:
                 listener.result()
             elif connection.close_code != 1006:
                 await connection.finish()
-        except (OSError, RuntimeError):
+        except (OSError, RuntimeError, TimeoutError):
             log.debug("socket.broke")
         finally:
             for task in (listener, closing):

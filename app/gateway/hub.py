@@ -41,12 +41,8 @@ class Hub:
 
     async def join(self, connection: Connection, topic: str) -> None:
         """Make a connection hear a topic; returns when events from elsewhere will be heard too."""
-        members = self._topics.get(topic)
         connection.topics.add(topic)
-        if members is not None:
-            members.add(connection)
-            return
-        self._topics[topic] = {connection}
+        self._topics.setdefault(topic, set()).add(connection)
         if self._bus is not None:
             await self._bus.subscribe(topic)
 

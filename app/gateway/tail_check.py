@@ -1,4 +1,4 @@
-"""Finds what the bus lost: one question for all lanes that are followed here, one for the lists of the agents here."""
+"""Finds what the bus lost: one question for all lanes followed here, one for the agents' lists, one for sessions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from app.chat.wire import encode
 from app.errors import Unavailable
 from app.gateway.following import Following
 from app.gateway.hub import Hub
+from app.gateway.people import Host
+from app.identity.sessions import keep_alive
 from app.infra.keys import lane_topic, team_topic
 from app.infra.work import WorkUnits
+from app.protocol.codes import Close
 from app.protocol.frames import HeadChanged
 
 log = structlog.get_logger()
@@ -61,9 +64,14 @@ class TailCheck:
         lanes = self._hub.lanes()
         topics = list(self._hub.topics())
         teams = [UUID(topic[2:]) for topic in topics if topic.startswith("t:")]
+        hosts = [(c, c.who) for c in self._hub.connections if isinstance(c.who, Host)]
         async with self._work.begin() as work:
+            live = await keep_alive(work.session, [host.session_id for _, host in hosts])
             ends = await lane_heads(work.session, list({c for c, _ in lanes.values()}))
             heads = await heads_changed_within(work.session, teams, since_s) if teams else []
+        for connection, host in hosts:
+            if host.session_id not in live:
+                connection.close(Close.SIGNED_OUT)
         for conversation_id, places in ends.items():
             for lane in (0, 1):
                 topic = lane_topic(conversation_id, lane)

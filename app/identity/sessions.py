@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.identity.events import SessionsRevoked
@@ -74,6 +75,24 @@ async def live_session(
     if now - live.session.last_seen_at >= _TOUCH_EVERY:
         live.session.last_seen_at = now
     return live
+
+
+async def keep_alive(session: AsyncSession, ids: Collection[UUID]) -> set[UUID]:
+    """Count open sockets as use of their sessions. Returns those of the sessions that still count."""
+    await session.execute(
+        update(AgentSession)
+        .where(AgentSession.id.in_(ids), AgentSession.last_seen_at < func.now() - _TOUCH_EVERY)
+        .where(AgentSession.revoked_at.is_(None), AgentSession.expires_at > func.now())
+        .values(last_seen_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+    rows = await session.scalars(
+        select(AgentSession.id)
+        .join(Agent, Agent.id == AgentSession.agent_id)
+        .where(AgentSession.id.in_(ids), AgentSession.revoked_at.is_(None))
+        .where(AgentSession.expires_at > func.now(), Agent.active)
+    )
+    return set(rows)
 
 
 async def revoke_sessions(

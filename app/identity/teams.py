@@ -49,7 +49,7 @@ async def memberships(session: AsyncSession) -> dict[TeamId, list[Agent]]:
     """Return the agents of every team that has any, by name."""
     query = select(TeamMember.team_id, Agent).join(Agent, Agent.id == TeamMember.agent_id)
     found: dict[TeamId, list[Agent]] = {}
-    for team_id, agent in (await session.execute(query.order_by(func.lower(Agent.name), Agent.id))):
+    for team_id, agent in await session.execute(query.order_by(func.lower(Agent.name), Agent.id)):
         found.setdefault(TeamId(team_id), []).append(agent)
     return found
 

@@ -80,7 +80,7 @@ async def forget_dead_gateways(session: AsyncSession) -> list[tuple[UUID, Kind]]
                 DELETE FROM gateway WHERE seen_at < now() - interval '{GATEWAY_LEASE_S} seconds'
                 RETURNING id, seen_at
             )
-            SELECT p.subject, p.kind, d.seen_at FROM dead d JOIN presence p ON p.gateway_id = d.id
+            SELECT p.subject, p.kind, d.seen_at FROM dead d JOIN presence p ON p.gateway_id = d.id ORDER BY p.subject
             """
         )
     )

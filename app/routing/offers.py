@@ -98,29 +98,29 @@ async def decline(work: Work, conversation: Conversation, gen: int, agent_id: Ag
     await _miss(work, conversation, "declined", now)
 
 
-async def expire_offers(work: Work, now: datetime) -> int:
-    """Take back every offer that nobody confirmed; its agent gets no new ones until they say so.
+async def expire_offer(work: Work, now: datetime) -> bool:
+    """Take back an offer that nobody confirmed; its agent gets no new ones until they say so.
+
+    One a transaction: two conversations' agents, locked in the order of the conversations, could deadlock.
 
     Returns:
-        How many there were.
+        Whether there was one.
     """
-    overdue = await work.session.scalars(
+    conversation = await work.session.scalar(
         select(Conversation)
         .where(Conversation.state == "offered", Conversation.offer_expires_at < now)
-        .order_by(Conversation.id)
-        .limit(100)
+        .limit(1)
         .with_for_update(key_share=True, skip_locked=True)
     )
-    count = 0
-    for conversation in overdue:
-        agent_id = conversation.agent_id
-        await _miss(work, conversation, "expired", now)
-        await work.session.execute(
-            text("UPDATE agent SET accepting = false, note = 'unresponsive', rev = rev + 1 WHERE id = :agent"),
-            {"agent": agent_id},
-        )
-        count += 1
-    return count
+    if conversation is None:
+        return False
+    agent_id = conversation.agent_id
+    await _miss(work, conversation, "expired", now)
+    await work.session.execute(
+        text("UPDATE agent SET accepting = false, note = 'unresponsive', rev = rev + 1 WHERE id = :agent"),
+        {"agent": agent_id},
+    )
+    return True
 
 
 async def _miss(work: Work, conversation: Conversation, reason: str, now: datetime) -> None:
@@ -139,37 +139,42 @@ async def _miss(work: Work, conversation: Conversation, reason: str, now: dateti
     work.record(ConversationQueued(ConversationId(conversation.id), TeamId(conversation.team_id), conversation.score))
 
 
-async def requeue_from_gone_agents(work: Work, now: datetime) -> int:
-    """Put conversations back whose agent has not been connected for AGENT_GRACE_S, at their old places."""
-    gone = await _of_absent(work.session, "agent", "c.agent_id", "c.state = 'active'", AGENT_GRACE_S)
-    for conversation in gone:
+async def requeue_from_gone_agent(work: Work, now: datetime) -> bool:
+    """Put a conversation back, at its old place, whose agent has not been connected for AGENT_GRACE_S.
+
+    Returns:
+        Whether there was one.
+    """
+    conversation = await _of_absent(work.session, "agent", "c.agent_id", "c.state = 'active'", AGENT_GRACE_S)
+    if conversation is not None:
         await requeue(work, conversation, "agent_gone", now)
-    return len(gone)
+    return conversation is not None
 
 
-async def abandon_for_gone_visitors(work: Work, now: datetime) -> int:
-    """Take conversations out of line whose visitor has not been connected for VISITOR_GRACE_S."""
-    gone = await _of_absent(
+async def abandon_for_gone_visitor(work: Work, now: datetime) -> bool:
+    """Take a conversation out of line whose visitor has not been connected for VISITOR_GRACE_S.
+
+    Returns:
+        Whether there was one.
+    """
+    conversation = await _of_absent(
         work.session, "visitor", "c.visitor_id", "c.state IN ('waiting', 'offered')", VISITOR_GRACE_S
     )
-    for conversation in gone:
+    if conversation is not None:
         await abandon(work, conversation, now)
-    return len(gone)
+    return conversation is not None
 
 
-async def _of_absent(
-    session: AsyncSession, table: str, column: str, states: str, grace_s: int
-) -> Sequence[Conversation]:
-    found = await session.scalars(
+async def _of_absent(session: AsyncSession, table: str, column: str, states: str, grace_s: int) -> Conversation | None:
+    return await session.scalar(
         select(Conversation).from_statement(
             text(
                 f"""
                 SELECT c.* FROM conversation c JOIN {table} p ON p.id = {column}
                 WHERE {states} AND NOT {live_sql("p.id")}
                   AND coalesce(p.seen_at, '-infinity') < now() - interval '{grace_s} seconds'
-                ORDER BY c.id LIMIT 100 FOR NO KEY UPDATE OF c SKIP LOCKED
+                LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
                 """
             )
         )
     )
-    return found.all()

@@ -30,11 +30,11 @@ MAX_ROUNDS = 20
 """Rounds of proposing and being refused before the rest is left to the sweeper."""
 
 _WAITING = text("SELECT team_id, id, score FROM conversation WHERE state = 'waiting'")
-# Conversations that somebody could serve right now; normally there are none.
+# Conversations that somebody could serve, and that nobody is pairing just now; normally there are none.
 _MATCHABLE = text(
     f"""
 SELECT c.team_id, c.id, c.score FROM conversation c
-WHERE c.state = 'waiting' AND EXISTS (
+WHERE c.state = 'waiting' AND c.changed_at < now() - interval '1 second' AND EXISTS (
     SELECT 1 FROM team_member tm JOIN agent a ON a.id = tm.agent_id
     WHERE tm.team_id = c.team_id AND a.load < a.capacity AND {ELIGIBLE}
 )
@@ -106,6 +106,9 @@ class Queue:
             await self.refresh_agent(agent_id)
         for team in teams:
             await self.arrive(team, [(c, score) for t, c, score in stranded if t == team])
+        # Whoever was paired by another process meanwhile must not stand in the index again.
+        for team, conversation_id, _ in stranded:
+            await self._remove_if_stale(team, conversation_id)
 
     async def compare(self) -> None:
         """Make the index hold exactly those who wait; whatever differs is put right."""
