@@ -32,7 +32,7 @@ def schedule(rate: float, spans_s: Sequence[float], conversations: int, seed: in
     Within a span each comes at a random moment. Every conversation has its turn before any has another; in each,
     visitor and agent take turns.
     """
-    dice = random.Random(seed)  # noqa: S311 (arrival times are no secret)
+    dice = random.Random(seed)
     moments: list[float] = []
     start = 0.0
     for span_s in spans_s:

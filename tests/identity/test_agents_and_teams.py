@@ -31,7 +31,8 @@ ANA = AgentDetails(email="ana@desk.example", name="Ana")
 async def test_an_address_belongs_to_one_agent_whatever_its_case(work: Work) -> None:
     await create_agent(work, Role.ADMIN, ANA, "!")
     found = await agent_by_email(work.session, " ANA@Desk.Example ")
-    assert found and found.name == "Ana"
+    assert found
+    assert found.name == "Ana"
     with pytest.raises(Conflict) as caught:
         await create_agent(work, Role.ADMIN, replace(ANA, email="Ana@DESK.example"), "!")
     assert (caught.value.code, caught.value.field) == ("in_use", "email")

@@ -8,6 +8,9 @@ from playwright.async_api import Browser, async_playwright, expect
 from tests.conftest import StartServer as StartServer
 from tests.journeys.chromium import FLAGS, find_chromium
 
+# A busy machine takes its time; what never comes still fails.
+expect.set_options(timeout=15_000)
+
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
