@@ -148,12 +148,15 @@ class Journal:
             try:
                 rows = await self._write(batch)
                 break
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                if not _is_passing(error):
+            except Exception as error:
+                # Whatever it is, this task must live: without it the process would acknowledge nothing any more.
+                passing = _is_passing(error)
+                if passing or not isinstance(error, asyncpg.PostgresError):
+                    await self._drop_connection()
+                if not passing:
                     await self._isolate(batch, error)
                     return
                 log.warning("journal.retry", error=repr(error), drafts=len(batch))
-            await self._drop_connection()
             self._tell_the_impatient(batch)
             if self._stopping and all(draft.told for draft in batch):
                 return
@@ -161,9 +164,12 @@ class Journal:
             wait = min(wait * 2, 1.0)
         for draft, (status, seq, at, state) in zip(batch, rows, strict=True):
             outcome = Outcome(status, seq or 0, to_ms(at) if at else 0, state or "")
-            if status in ("ok", "dup"):
-                self._publish(draft, outcome)
-            draft.tell(outcome)
+            try:
+                if status in ("ok", "dup"):
+                    self._publish(draft, outcome)
+                draft.tell(outcome)
+            except Exception:
+                log.exception("journal.not_told", conversation=str(draft.conversation_id), seq=outcome.seq)
 
     async def _isolate(self, batch: list[Draft], error: Exception) -> None:
         """One draft makes the statement fail: find it, so that the others are not lost with it."""
@@ -217,8 +223,11 @@ class Journal:
 
 
 def _is_passing(error: Exception) -> bool:
-    """Tell whether a repeat may get past an error; see `app.infra.work.is_passing` for the classes."""
-    state = getattr(error, "sqlstate", None)
-    if state is None:
+    """Tell whether a repeat on a new connection may get past an error; see `app.infra.work.is_passing` for the classes.
+
+    asyncpg calls it an internal error of its own when a connection breaks at an awkward moment.
+    """
+    if isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError):
         return True
+    state = getattr(error, "sqlstate", None) or ""
     return state[:2] in {"08", "40", "53", "57", "58"} or state == "55P03"
