@@ -1,6 +1,8 @@
 """The widget on a foreign page with the strictest policy: the narrow roads beside the main one."""
 
 import asyncio
+import hashlib
+import hmac
 import re
 
 from playwright.async_api import Browser, expect
@@ -118,7 +120,7 @@ async def test_unsent_words_and_the_draft_survive_a_reload(
         await vera.say(words)
     await expect(vera.chat.get_by_text("Sending")).to_have_count(2)
     await vera.composer.fill("Not finished yet")
-    await vera.page.wait_for_function("JSON.stringify(localStorage).includes('Not finished yet')")
+    await vera.holds("JSON.stringify(localStorage).includes('Not finished yet')")
     lost["on"] = False
     await vera.page.reload()
     await expect(vera.composer).to_have_value("Not finished yet")
@@ -235,6 +237,60 @@ async def test_whoever_comes_back_finds_the_conversation(
     await expect(vera.launcher).to_have_attribute("aria-label", "Close chat")
     await vera.sees("Are you still there?")
     await ana.until(lambda f: f["t"] == "eph" and f["kind"] == "read")
+    await ana.close()
+
+
+async def test_a_site_may_insist_on_name_and_address(
+    server_process: StartServer, database: Database, browser: Browser
+) -> None:
+    server = await server_process()
+    shop = await open_shop(database, pre_chat="required")
+    ana = await (await shop.hire("Ana")).come(server.url)
+    vera = await visit_shop(browser, server)
+    await vera.open()
+    await vera.say("Hello")
+    await vera.sees("Please write your name.")
+    await expect(vera.chat.get_by_label("Name")).to_be_focused()
+    await vera.chat.get_by_label("Name").fill("Vera")
+    await vera.composer.press("Enter")
+    await vera.sees("Please write an e-mail address like name@example.com.")
+    await expect(vera.composer).to_have_value("Hello")
+    await vera.chat.get_by_label("E-mail").fill("vera@example.com")
+    await vera.composer.press("Enter")
+    await vera.sees("Ana joined")
+    head = (await ana.until(lambda f: f["t"] == "head" and f["head"]["state"] == "active"))["head"]
+    assert (head["visitor"]["name"], head["visitor"]["email"]) == ("Vera", "vera@example.com")
+    await ana.close()
+
+
+async def test_the_page_says_who_it_is_and_forgets_them(
+    server_process: StartServer, database: Database, browser: Browser
+) -> None:
+    server = await server_process()
+    shop = await open_shop(database, pre_chat="required")
+    ana = await (await shop.hire("Ana")).come(server.url)
+    vera = await visit_shop(browser, server)
+    await vera.page.evaluate("void Deskbell.on('error', (error) => (window.refused = error))")
+    await vera.open()
+    await vera.composer.fill("Hello")
+    await vera.page.evaluate("Deskbell.identify({ id: '7', name: 'Vera', hmac: 'not the right one' })")
+    await vera.holds("window.refused?.code === 'unauthorized'")
+    seal = hmac.new(shop.identity_secret.encode(), b"7", hashlib.sha256).hexdigest()
+    user = {"id": "7", "name": "Vera", "email": "vera@example.com", "hmac": seal}
+    await vera.page.evaluate("(user) => Deskbell.identify(user)", user)
+    await expect(vera.chat.get_by_label("Name")).to_have_count(0)
+    await expect(vera.composer).to_have_value("Hello")
+    await vera.composer.press("Enter")
+    await vera.sees("Ana joined")
+    head = (await ana.until(lambda f: f["t"] == "head" and f["head"]["state"] == "active"))["head"]
+    assert (head["visitor"]["name"], head["visitor"]["verified"]) == ("Vera", True)
+
+    await vera.page.evaluate("Deskbell.logout()")
+    await expect(vera.launcher).to_have_attribute("aria-expanded", "false")
+    await vera.open()
+    await expect(vera.chat.get_by_label("Name")).to_be_visible()
+    await expect(vera.messages).to_have_count(0)
+    assert "Hello" not in await vera.page.evaluate("JSON.stringify({ ...localStorage, ...sessionStorage })")
     await ana.close()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from playwright.async_api import Browser, BrowserContext, FrameLocator, Locator, Page, expect
 
 from tests.journeys.server_process import ServerProcess
@@ -52,6 +54,14 @@ class VisitorPage:
     async def say(self, text: str) -> None:
         await self.composer.fill(text)
         await self.composer.press("Enter")
+
+    async def holds(self, expression: str) -> None:
+        """Wait until something is true on the shop's page, whose policy forbids Playwright's own way of waiting."""
+        for _ in range(200):
+            if await self.page.evaluate(expression):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"it never held: {expression}")
 
     async def sees(self, text: str) -> None:
         await expect(self.chat.get_by_text(text)).to_be_visible()

@@ -85,11 +85,17 @@ export class Chat {
     state.events.value = [];
   }
 
-  /** Forgets the person: the page's `logout`. */
-  reset() {
+  /** Signs in again, as whoever the session says by now; nothing that was written is lost. */
+  reconnect() {
+    const { state: link } = this.connection;
+    this.connection.stop();
+    if (link === "live" || state.opened.peek()) this.connection.start();
+  }
+
+  /** Forgets the person and their words: the page's `logout`. */
+  forget() {
     this.connection.stop();
     for (const { m } of this.outbox.entries) this.outbox.discard(m);
-    this.session.forget();
     this.#clear();
     batch(() => {
       state.conversation.value = null;

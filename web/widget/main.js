@@ -30,7 +30,7 @@ async function begin(host) {
   state.opened.value = host.hello.open;
   theme(said.theme);
   attributes(said.attributes);
-  session.user = said.identify;
+  session.becomes(said.identify);
 
   host.onMessage = ({ t, value }) => {
     said[t] = value;
@@ -43,11 +43,14 @@ async function begin(host) {
     else if (t === "attributes") attributes(value);
     else if (t === "locale") void loadMessages([value]).then(() => draw(chat, host));
     else if (t === "page" && state.open.peek()) chat.quietly({ t: "page", ...value });
-    else if (t === "identify" || t === "logout") {
-      chat.reset();
-      session.user = t === "identify" ? value : undefined;
-      if (t === "logout") host.stored = {};
-      else if (state.opened.peek()) chat.connection.start();
+    else if (t === "identify") {
+      if (session.is(value)) return;
+      session.becomes(value);
+      chat.reconnect();
+    } else if (t === "logout") {
+      session.becomes(undefined);
+      chat.forget();
+      host.stored = {};
     }
   };
 

@@ -5,7 +5,7 @@ import { available, crowded, site, visitor } from "./state.js";
 
 export class Session {
   /** What the host page said with `identify`. @type {unknown} */
-  user;
+  #user;
   /** @type {string | null} */
   #token = null;
   #host;
@@ -33,21 +33,28 @@ export class Session {
   /** @returns {Promise<any>} */
   async #ask() {
     const known = this.#host.stored.token;
-    const body = { site: site.key, ...(known && { token: known }), ...(this.user !== undefined && { user: this.user }) };
+    const body = { site: site.key, ...(known && { token: known }), ...(this.#user !== undefined && { user: this.#user }) };
     try {
       return await postJson("/api/widget/session", body);
     } catch (error) {
       const { code } = /** @type {import("../shared/errors.js").DeskbellError} */ (error);
       crowded.value = code === "rate_limited";
-      if (this.user === undefined || code === "offline" || code === "unavailable" || code === "rate_limited") throw error;
+      if (this.#user === undefined || code === "offline" || code === "unavailable" || code === "rate_limited") throw error;
       // The page's word for who this is does not count. The visitor can't help it: they chat without a name.
       this.#host.emit("error", { code, from: "identify" });
-      this.user = undefined;
+      this.#user = undefined;
       return this.#ask();
     }
   }
 
-  forget() {
+  /** @param {unknown} user */
+  is(user) {
+    return JSON.stringify(user) === JSON.stringify(this.#user);
+  }
+
+  /** @param {unknown} user what proves who it is from now on; undefined: nobody in particular */
+  becomes(user) {
+    this.#user = user;
     this.#token = null;
   }
 }
