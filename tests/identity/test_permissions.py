@@ -2,12 +2,14 @@
 
 import pytest
 
+from itertools import pairwise
+
 from app.identity.permissions import May, Role, grantable, may, may_change
 
 
 def test_each_role_may_all_that_the_one_below_may() -> None:
     ladder = list(Role)
-    for lower, higher in zip(ladder, ladder[1:], strict=False):
+    for lower, higher in pairwise(ladder):
         assert {what for what in May if may(lower, what)} < {what for what in May if may(higher, what)}
 
 
