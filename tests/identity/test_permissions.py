@@ -1,8 +1,8 @@
 """The role table."""
 
-import pytest
-
 from itertools import pairwise
+
+import pytest
 
 from app.identity.permissions import May, Role, grantable, may, may_change
 
