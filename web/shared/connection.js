@@ -5,6 +5,7 @@ import { Backoff } from "./backoff.js";
 import { DeskbellError } from "./errors.js";
 import { uuid7 } from "./ids.js";
 import { Lanes } from "./lanes.js";
+import { Requests } from "./requests.js";
 
 /**
  * @typedef {import("./wire.js").Frame} Frame
@@ -22,7 +23,6 @@ import { Lanes } from "./lanes.js";
  *   credential: `fresh` after the server refused the last one; a DeskbellError without `retry` ends the attempts
  *   position: what the caller holds, asked at every sign-in; left out, what this connection has applied
  *   onFrame: `ev` in order and without holes, and every frame that is not an answer
- * @typedef {{resolve: (ok: any) => void, reject: (error: DeskbellError) => void}} Waiting
  */
 
 const SILENT_MS = 40_000;
@@ -34,9 +34,7 @@ export class Connection {
   state = "connecting";
   /** @type {WebSocket | null} */
   #socket = null;
-  /** @type {Map<number, Waiting>} */
-  #waiting = new Map();
-  #lastId = 0;
+  #requests = new Requests();
   #heardAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -151,8 +149,11 @@ export class Connection {
     const { onFrame, onSnapshot, outbox } = this.#options;
     switch (frame.t) {
       case "ok":
+        for (const ev of frame.events ?? []) if (ev.m) outbox?.seen(ev.m);
+        this.#requests.answered(frame);
+        break;
       case "err":
-        this.#answered(frame);
+        this.#requests.answered(frame);
         break;
       case "ping":
         this.#socket?.send('{"t":"pong"}');
@@ -163,7 +164,7 @@ export class Connection {
         this.#refusals = 0;
         onSnapshot?.(frame);
         this.#become("live");
-        outbox?.connected((message) => this.#ask(message));
+        outbox?.connected(this.#ask);
         break;
       case "ev":
         this.lanes.receive(/** @type {any} */ (frame));
@@ -181,28 +182,8 @@ export class Connection {
     }
   }
 
-  /** @param {Frame} frame */
-  #answered(frame) {
-    const waiting = this.#waiting.get(frame.id);
-    this.#waiting.delete(frame.id);
-    if (frame.t === "err") waiting?.reject(new DeskbellError(frame.code, /** @type {any} */ (frame)));
-    else {
-      for (const ev of frame.events ?? []) if (ev.m) this.#options.outbox?.seen(ev.m);
-      waiting?.resolve(frame);
-    }
-  }
-
-  /**
-   * @param {Frame} frame
-   * @returns {Promise<any>}
-   */
-  #ask(frame) {
-    const id = (this.#lastId += 1);
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#socket?.send(JSON.stringify({ ...frame, id }));
-    });
-  }
+  /** @type {(frame: Frame) => Promise<any>} */
+  #ask = (frame) => this.#requests.ask(frame, (text) => this.#socket?.send(text));
 
   /** @param {number} code */
   #closed(code) {
@@ -230,7 +211,7 @@ export class Connection {
     this.#timer = setTimeout(() => void this.#connect(), wait);
   }
 
-  /** Lets go of the socket without waiting for a goodbye that may never come. */
+  // Lets go of the socket without waiting for a goodbye that may never come.
   #drop() {
     const socket = this.#socket;
     this.#socket = null;
@@ -239,9 +220,7 @@ export class Connection {
       socket.close();
     }
     this.#options.outbox?.disconnected();
-    const waiting = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const { reject } of waiting) reject(new DeskbellError("offline", { retry: true }));
+    this.#requests.abandon();
   }
 
   #checkSilence() {

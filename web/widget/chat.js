@@ -5,6 +5,7 @@ import { Outbox } from "../shared/outbox.js";
 import { Thread } from "../shared/thread.js";
 import { batch } from "../vendor/preact.js";
 import { applied, unread } from "./episode.js";
+import { Starter } from "./start.js";
 import * as state from "./state.js";
 
 /**
@@ -23,7 +24,7 @@ export class Chat {
   connection;
   /** Called with the agent's messages that arrive while we watch. @type {(ev: Ev) => void} */
   onMessage = () => {};
-  #starting = false;
+  starter = new Starter(this);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #typingOver;
 
@@ -64,7 +65,7 @@ export class Chat {
     if (link === "live") {
       const page = this.page();
       if (page && state.open.peek()) this.quietly({ t: "page", ...page });
-      void this.ensureStarted();
+      void this.starter.ensure();
     }
   }
 
@@ -158,7 +159,7 @@ export class Chat {
       if (entry.state === "failed" && entry.kind === "send" && (entry.code === "conversation_closed" || entry.code === "not_found")) {
         queueMicrotask(() => {
           this.outbox.retry(entry.m, null);
-          void this.ensureStarted();
+          void this.starter.ensure();
         });
         return;
       }
@@ -168,61 +169,14 @@ export class Chat {
   send(text) {
     const c = state.open.peek() ? (state.conversation.peek()?.c ?? null) : null;
     this.connection.post("send", { c, body: { text } });
-    void this.ensureStarted();
-  }
-
-  /** Opens a chat for the messages that wait for one. */
-  async ensureStarted() {
-    if (this.#starting || !this.outbox.unassigned || this.connection.state !== "live") return;
-    this.#starting = true;
-    let again = 0;
-    try {
-      const { name, email } = state.intro.peek();
-      const page = this.page();
-      const ok = await this.connection.command({
-        t: "start",
-        ...(name && { name }),
-        ...(email && { email }),
-        ...(page && { page }),
-      });
-      const now = state.conversation.peek();
-      if (ok.conversation && (!now || now.c !== ok.c || ok.conversation.public >= now.public)) state.conversation.value = ok.conversation;
-      state.prefersMessage.value = false;
-      const known = state.visitor.peek();
-      if (known) state.visitor.value = { ...known, name: known.name || name || null, email: known.email || email || null };
-      this.outbox.assign(ok.c);
-    } catch (error) {
-      const { code, retry, after_ms, field } = /** @type {DeskbellError} */ (error);
-      if (retry) again = after_ms ?? 1000;
-      else this.#notStarted(code, field);
-    } finally {
-      this.#starting = false;
-    }
-    if (again) setTimeout(() => void this.ensureStarted(), again);
-  }
-
-  /**
-   * What was written goes back into the composer or the form, so that no word is lost.
-   * @param {string} code
-   * @param {string} [field]
-   */
-  #notStarted(code, field) {
-    const waiting = this.outbox.entries.filter((entry) => entry.c === null && entry.kind === "send" && entry.state === "pending");
-    const words = [...waiting.map((entry) => entry.fields.body.text), state.draft.peek()].filter(Boolean).join("\n");
-    batch(() => {
-      state.draft.value = words;
-      if (code === "no_agents") state.available.value = false;
-      else if (field === "name" || field === "email") state.fieldError.value = { field, key: `field.${field}` };
-      else state.trouble.value = "trouble.start";
-    });
-    for (const { m } of waiting) this.outbox.discard(m);
+    void this.starter.ensure();
   }
 
   /** @param {string} m */
   retry(m) {
     const c = state.open.peek() ? (state.conversation.peek()?.c ?? null) : null;
     this.outbox.retry(m, c);
-    void this.ensureStarted();
+    void this.starter.ensure();
   }
 
   /**
