@@ -178,7 +178,7 @@ class Deskbell:
         log.info("stopped")
 
     def _missed(self, connection: Connection, topic: str) -> None:
-        self.following.check(connection, topic)
+        self.following.missed(connection, topic)
 
     def _heard(self, connection: Connection, topic: str, payload: bytes) -> None:
         self.fanout.heard(connection, topic, payload)

@@ -46,3 +46,29 @@ def test_every_event_is_applied_once_and_in_order_over_any_loss(
     assert applied == list(range(have + 1, cursor.have + 1))
     assert cursor.head == max([have, *heard, cursor.have])
     assert not cursor.behind
+
+
+def test_what_came_too_early_waits_for_its_turn() -> None:
+    cursor = Cursor(4)
+    for s in (6, 7, 9):
+        assert cursor.judge(s) is Verdict.FETCH
+        cursor.hold(s, b"%d" % s)
+    assert cursor.release() == []
+
+    assert cursor.judge(5) is Verdict.APPLY
+    assert cursor.release() == [b"6", b"7"]
+    assert cursor.have == 7
+    assert cursor.behind, "8 has not come, so 9 still waits"
+    assert cursor.judge(8) is Verdict.APPLY
+    assert cursor.release() == [b"9"]
+    assert not cursor.behind
+
+
+def test_what_was_fetched_meanwhile_is_not_applied_again() -> None:
+    cursor = Cursor(0)
+    assert cursor.judge(3) is Verdict.FETCH
+    cursor.hold(3, b"3")
+    assert [n for n in range(1, 4) if cursor.fetched(n)] == [1, 2, 3]
+    assert cursor.judge(4) is Verdict.APPLY
+    assert cursor.release() == []
+    assert cursor.have == 4

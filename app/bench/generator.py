@@ -20,7 +20,7 @@ from app.bench.orders import Orders
 from app.bench.talk import Talk
 from app.bench.visit import Visit, VisitError
 
-AT_ONCE = 32
+AT_ONCE = 16
 """Sockets that say hello at the same time."""
 
 

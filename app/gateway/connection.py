@@ -127,7 +127,12 @@ class Connection:
         verdict = cursor.judge(s)
         if verdict is Verdict.APPLY:
             self.push(frame)
-        return verdict is not Verdict.FETCH
+            for held in cursor.release():
+                self.push(held)
+        elif verdict is Verdict.FETCH:
+            cursor.hold(s, frame)
+            return False
+        return True
 
     async def drained(self) -> None:
         """Wait until the outbox is empty, or the socket closes."""

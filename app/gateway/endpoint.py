@@ -83,16 +83,19 @@ class Endpoint:
 
     async def _listen(self, connection: Connection, receive: Receive) -> None:
         """Read frames until the socket goes away or is to be closed."""
+        patience = asyncio.get_running_loop().time() + HELLO_WITHIN_S
         try:
-            async with asyncio.timeout(HELLO_WITHIN_S) as patience:
-                while connection.open:
+            while connection.open:
+                if connection.who is None:
+                    # Only the client's time counts: a hello that we answer slowly was said.
+                    async with asyncio.timeout_at(patience):
+                        message = await receive()
+                else:
                     message = await receive()
-                    if message["type"] == "websocket.disconnect":
-                        return
-                    connection.heard_at = time.monotonic()
-                    await self._frame(connection, message)
-                    if connection.who is not None:
-                        patience.reschedule(None)
+                if message["type"] == "websocket.disconnect":
+                    return
+                connection.heard_at = time.monotonic()
+                await self._frame(connection, message)
         except TimeoutError:
             connection.close(Close.BAD_PROTOCOL)
 

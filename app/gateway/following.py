@@ -22,6 +22,9 @@ from app.protocol.sequence import Cursor
 log = structlog.get_logger()
 
 REPLAY_PAGE = 100
+LATE_S = 0.1
+"""How long an event may come after its successor. Two people who write through two processes overtake each other all
+the time: what one's process delivers at once, the other's sends through the bus."""
 
 
 class Following:
@@ -63,6 +66,19 @@ class Following:
             cursor.have = cursor.head
         cursor.fetching = False
         self.check(connection, topic)
+
+    def missed(self, connection: Connection, topic: str) -> None:
+        """An event came before its predecessor: fetch that one if it is not only late."""
+        cursor = connection.cursors.get(topic)
+        if cursor is None or cursor.fetching or cursor.waiting:
+            return
+        cursor.waiting = True
+        asyncio.get_running_loop().call_later(LATE_S, self._lost, connection, topic, cursor)
+
+    def _lost(self, connection: Connection, topic: str, cursor: Cursor) -> None:
+        cursor.waiting = False
+        if connection.open and connection.cursors.get(topic) is cursor:
+            self.check(connection, topic)
 
     def check(self, connection: Connection, topic: str) -> None:
         """Fetch what a connection is missing in a lane, if anything."""

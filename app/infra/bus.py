@@ -1,25 +1,30 @@
 """The bus between processes: Redis pub/sub as a hint. What it loses, sequence numbers and the tail check find.
 
-Topics map to channels. Publishing never waits: payloads are joined and sent once a tick. Subscriptions are wishes: a
-task keeps Redis's idea of them equal to ours, across reconnects; a silent subscription is taken for dead.
+Topics map to channels. Publishing never waits: what gathers while Redis takes one batch is the next batch.
+Subscriptions are wishes: a task keeps Redis's idea of them equal to ours, across reconnects; a silent subscription is
+taken for dead.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
+import hiredis
 import structlog
-from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from app.infra.keys import Keys
-from app.infra.redis import Redis, connect
+from app.infra.redis_link import RedisLink, open_link, pack
 
 log = structlog.get_logger()
 
 WATCHDOG_S = 5.0
+REPLY_WITHIN_S = 2.0
+HELLO = "hello"
+"""A topic that nobody speaks on: there is always one subscription to watch."""
+MAX_BATCH = 1000
 MAX_PENDING = 50_000
 """Payloads kept while Redis is away; older ones are dropped, the tail check makes up for them."""
 
@@ -32,7 +37,7 @@ class Bus:
         keys: names the channels.
         origin: a short name of this process; what it published itself is not delivered to it again.
         receive: called with (topic, payload) for what other processes publish.
-        recovered: called whenever payloads may have been missed.
+        recovered: called whenever payloads may have been missed, once new ones are heard again.
     """
 
     def __init__(
@@ -43,26 +48,25 @@ class Bus:
         receive: Callable[[str, bytes], None],
         recovered: Callable[[], None],
     ) -> None:
-        self._keys = keys
-        self._origin = origin.encode()
+        self._url = url
+        self._prefix = keys.channel("").encode()
+        self._origin = origin.encode() + b"|"
         self._receive = receive
         self._recovered = recovered
-        self._publisher: Redis = connect(url, connections=1)
-        self._subscriber: Redis = connect(url, connections=2)
         self._wanted: set[str] = set()
+        self._asked: set[str] = set()
         self._subscribed: set[str] = set()
         self._confirmed: dict[str, list[asyncio.Future[None]]] = {}
-        self._pending: list[tuple[str, bytes]] = []
+        self._pending: list[bytes] = []
         self._has_pending = asyncio.Event()
         self._wishes_changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._prefix = keys.channel("").encode()
 
     def start(self) -> None:
         """Start the tasks."""
         self._tasks = [
-            asyncio.create_task(self._publish_forever(), name="bus.publish"),
-            asyncio.create_task(self._listen_forever(), name="bus.listen"),
+            asyncio.create_task(self._with_link(self._publish_over), name="bus.publish"),
+            asyncio.create_task(self._with_link(self._listen_over), name="bus.listen"),
         ]
 
     async def stop(self) -> None:
@@ -74,14 +78,12 @@ class Bus:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._publisher.aclose()
-        await self._subscriber.aclose()
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Send a payload to the other processes, soon. Never waits, never fails."""
         if len(self._pending) >= MAX_PENDING:
             del self._pending[: MAX_PENDING // 2]
-        self._pending.append((topic, payload))
+        self._pending.append(pack(b"PUBLISH", self._channel(topic), self._origin + payload))
         self._has_pending.set()
 
     async def subscribe(self, topic: str, patience_s: float = 1.0) -> None:
@@ -99,93 +101,112 @@ class Bus:
         self._wanted.discard(topic)
         self._wishes_changed.set()
 
-    async def _publish_forever(self) -> None:
-        while True:
-            await self._has_pending.wait()
-            self._has_pending.clear()
-            batch, self._pending = self._pending, []
-            pipeline = self._publisher.pipeline(transaction=False)
-            for topic, payload in batch:
-                pipeline.publish(self._keys.channel(topic), self._origin + b"|" + payload)
-            try:
-                await pipeline.execute(raise_on_error=False)
-            except (RedisError, OSError) as error:
-                log.warning("bus.publish_failed", error=repr(error), lost=len(batch))
-                await asyncio.sleep(0.2)
-
-    async def _listen_forever(self) -> None:
+    async def _with_link(self, use: Callable[[RedisLink], Awaitable[None]]) -> None:
+        """Use one connection after another, for ever."""
         wait = 0.1
         while True:
-            pubsub = self._subscriber.pubsub()
             try:
-                await pubsub.subscribe(self._keys.channel("hello"))
-                self._wishes_changed.set()
-                self._recovered()
-                wait = 0.1
-                await self._serve(pubsub)
+                link = await open_link(self._url)
+                try:
+                    wait = 0.1
+                    await use(link)
+                finally:
+                    await link.close()
             except (RedisError, OSError, TimeoutError) as error:
-                log.warning("bus.lost", error=repr(error))
-            finally:
-                self._subscribed.clear()
-                await _discard(pubsub)
+                log.warning("bus.lost", task=use.__name__, error=repr(error))
             await asyncio.sleep(wait)
             wait = min(wait * 2, 2.0)
 
-    async def _serve(self, pubsub: PubSub) -> None:
-        """Read the subscription until it fails or falls silent."""
-        keeper = asyncio.create_task(self._keep_wishes(pubsub))
+    async def _publish_over(self, link: RedisLink) -> None:
+        """Send batch after batch until the connection fails; a batch that was not answered is sent again."""
+        while True:
+            await self._has_pending.wait()
+            batch = self._pending[:MAX_BATCH]
+            del self._pending[:MAX_BATCH]
+            if not self._pending:
+                self._has_pending.clear()
+            try:
+                link.write(b"".join(batch))
+                async with asyncio.timeout(REPLY_WITHIN_S):
+                    answers = 0
+                    while answers < len(batch):
+                        # Each is one line: how many heard it, which nobody needs to know, or a refusal.
+                        lines = await link.read()
+                        answers += lines.count(b"\n")
+                        if b"-" in lines:
+                            log.warning("bus.refused", answer=lines[lines.index(b"-") :].split(b"\r")[0])
+            except BaseException:
+                self._pending[:0] = batch
+                self._has_pending.set()
+                raise
+
+    async def _listen_over(self, link: RedisLink) -> None:
+        """Hear what the others publish until the connection fails or falls silent."""
+        self._subscribed.clear()
+        self._asked = set(self._wanted)
+        # Redis answers in order: when it confirms the last, it has confirmed all.
+        link.write(self._subscription(b"SUBSCRIBE", [*self._asked, HELLO]))
+        keeper = asyncio.create_task(self._keep_wishes(link))
+        parser = hiredis.Reader()
+        silent = False
         try:
-            silent = 0
             while True:
-                message = await pubsub.get_message(  # pyright: ignore[reportUnknownVariableType]
-                    ignore_subscribe_messages=False, timeout=WATCHDOG_S
-                )
-                if keeper.done():
-                    await keeper
-                if message is None:
-                    silent += 1
-                    if silent > 1:
-                        raise TimeoutError("the subscription is silent")
-                    await pubsub.ping()
+                try:
+                    async with asyncio.timeout(WATCHDOG_S):
+                        parser.feed(await link.read())
+                except TimeoutError:
+                    if silent:
+                        raise
+                    silent = True
+                    link.write(pack(b"PING"))
                     continue
-                silent = 0
-                self._handle(cast(dict[str, Any], message))
+                silent = False
+                while (message := parser.gets()) is not False:
+                    self._handle(message)
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
 
-    async def _keep_wishes(self, pubsub: PubSub) -> None:
-        asked: set[str] = set()
+    async def _keep_wishes(self, link: RedisLink) -> None:
         while True:
             await self._wishes_changed.wait()
             self._wishes_changed.clear()
-            more, less = self._wanted - asked, asked - self._wanted
+            more, less = self._wanted - self._asked, self._asked - self._wanted
             if more:
-                await pubsub.subscribe(*(self._keys.channel(topic) for topic in more))
-                asked |= more
+                link.write(self._subscription(b"SUBSCRIBE", more))
+                self._asked |= more
             if less:
-                await pubsub.unsubscribe(*(self._keys.channel(topic) for topic in less))
-                asked -= less
+                link.write(self._subscription(b"UNSUBSCRIBE", less))
+                self._asked -= less
                 self._subscribed -= less
 
-    def _handle(self, message: dict[str, Any]) -> None:
-        channel: bytes = message.get("channel") or b""
-        topic = channel[len(self._prefix) :].decode()
-        kind = message["type"]
-        if kind == "message":
-            origin, _, payload = message["data"].partition(b"|")
-            if origin != self._origin:
-                self._receive(topic, payload)
-        elif kind == "subscribe":
+    def _handle(self, message: list[Any] | Exception) -> None:
+        """Take one message of the subscription.
+
+        Raises:
+            RedisError: it is a refusal.
+        """
+        if isinstance(message, Exception):
+            raise RedisError(str(message))
+        kind: bytes = message[0]
+        if kind == b"message":
+            data: bytes = message[2]
+            if not data.startswith(self._origin):
+                self._receive(self._topic(message[1]), data[data.index(b"|") + 1 :])
+        elif kind == b"subscribe":
+            topic = self._topic(message[1])
             self._subscribed.add(topic)
             for waiter in self._confirmed.pop(topic, ()):
                 if not waiter.done():
                     waiter.set_result(None)
+            if topic == HELLO:
+                self._recovered()
 
+    def _channel(self, topic: str) -> bytes:
+        return self._prefix + topic.encode()
 
-async def _discard(pubsub: PubSub) -> None:
-    """Close a subscription's connection whatever state it is in."""
-    try:
-        await pubsub.aclose()
-    except (RedisError, OSError):
-        log.debug("bus.close_failed")
+    def _topic(self, channel: bytes) -> str:
+        return channel[len(self._prefix) :].decode()
+
+    def _subscription(self, word: bytes, topics: Iterable[str]) -> bytes:
+        return pack(word, *(self._channel(topic) for topic in topics))

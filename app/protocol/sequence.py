@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+MOST_HELD = 64
+"""Early events kept for one reader of one lane; more of them are fetched again."""
+
 
 class Verdict(Enum):
     """What to do with an event."""
@@ -23,14 +26,17 @@ class Cursor:
         have: as above, rising by one with each event applied.
         head: the highest number known to exist; `head > have` means something must be fetched.
         fetching: whether somebody is reading the missing events right now; until then live ones only raise `head`.
+        waiting: whether the missing events are given a moment to come by themselves.
     """
 
-    __slots__ = ("fetching", "have", "head")
+    __slots__ = ("_held", "fetching", "have", "head", "waiting")
 
     def __init__(self, have: int) -> None:
         self.have = have
         self.head = have
         self.fetching = False
+        self.waiting = False
+        self._held: dict[int, bytes] | None = None
 
     def judge(self, s: int) -> Verdict:
         """Say what to do with event `s`, and move forward if it is applied."""
@@ -44,6 +50,25 @@ class Cursor:
             self.have = s
             return Verdict.APPLY
         return Verdict.FETCH
+
+    def hold(self, s: int, frame: bytes) -> None:
+        """Keep an event that came before its predecessor."""
+        if self._held is None:
+            self._held = {}
+        if len(self._held) < MOST_HELD:
+            self._held[s] = frame
+
+    def release(self) -> list[bytes]:
+        """Return the held events whose turn has come, and move forward."""
+        if self._held is None:
+            return []
+        ready: list[bytes] = []
+        while (frame := self._held.pop(self.have + 1, None)) is not None:
+            self.have += 1
+            ready.append(frame)
+        if self.have >= self.head:
+            self._held = None
+        return ready
 
     def fetched(self, s: int) -> bool:
         """Tell whether a fetched event `s` is the next one, and move forward if so."""
