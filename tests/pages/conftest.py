@@ -8,8 +8,8 @@ import pytest
 
 from app.identity.models import Agent, Site, Team
 from app.identity.permissions import Role
-from app.main import Deskbell, create_app
 from app.infra.work import Work
+from app.main import Deskbell, create_app
 from app.settings import Settings
 from tests.people import a_session, a_site, a_team, an_agent
 

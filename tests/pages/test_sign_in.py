@@ -7,12 +7,12 @@ from time import perf_counter
 import httpx2 as httpx
 import pytest
 
+from app.errors import Limited
 from app.identity.models import Agent
 from app.infra.keys import Keys
 from app.infra.limits import Limit, Limits
 from app.infra.passwords import hash_password
 from app.infra.redis import connect
-from app.errors import Limited
 from app.main import Deskbell, create_app
 from app.settings import Settings
 from tests.pages.conftest import URL, Cast, Visit
@@ -78,10 +78,7 @@ async def test_a_sign_in_makes_a_new_session_whatever_cookie_was_there(visit: Vi
     assert answer.cookies["deskbell"] != "planted-by-somebody"
 
 
-async def test_nobody_learns_which_of_both_was_wrong(visit: Visit, server: Deskbell, ana: Agent) -> None:
-    async with server.work.begin() as work:
-        off = await work.session.get(Agent, ana.id)
-        assert off
+async def test_nobody_learns_which_of_both_was_wrong(visit: Visit, ana: Agent) -> None:
     answers = [
         await (await visit()).post("/sign-in", data=form(email, password))
         for email, password in (
