@@ -186,7 +186,7 @@ class Deskbell:
     def _publish(self, draft: Draft, outcome: Outcome) -> None:
         """A message is committed: tell everybody."""
         self.hub.event(draft.conversation_id, draft.lane, outcome.seq, draft_frame(draft, outcome))
-        if outcome.state in ("waiting", "offered"):
+        if outcome.state != "active":
             self.previews.touch(draft.conversation_id)
 
     def _present(self, subject: UUID, kind: Kind, online: bool) -> None:

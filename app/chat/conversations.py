@@ -65,6 +65,7 @@ def changed(work: Work, conversation: Conversation, now: datetime, *agents: Agen
             ConversationId(conversation.id),
             TeamId(conversation.team_id),
             VisitorId(conversation.visitor_id),
+            conversation.gen,
             conversation.state,
             tuple(AgentId(a) for a in dict.fromkeys(agents) if a is not None),
         )

@@ -51,6 +51,7 @@ class ConversationChanged(Event):
     conversation_id: ConversationId
     team_id: TeamId
     visitor_id: VisitorId
+    gen: int
     state: str
     agents: tuple[AgentId, ...] = ()
 

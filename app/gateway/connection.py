@@ -13,13 +13,16 @@ from app.chat.wire import encode
 from app.gateway.people import Guest, Host
 from app.gateway.throttle import Bucket
 from app.protocol.codes import OUTBOX_BYTES, Close
-from app.protocol.frames import Err
+from app.protocol.frames import Err, Note
+from app.protocol.frames import Send as Message
 from app.protocol.sequence import Cursor, Verdict
 from app.protocol.session import Session
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JOIN_BYTES = 32 * 1024
 """Frames are joined into one until they are this large."""
+MOST_HELD = 200
+"""Conversations in which a message may wait to come again; nobody has as many."""
 
 
 class Connection:
@@ -32,7 +35,7 @@ class Connection:
         who: the visitor or agent; None before their hello.
         cursors: place in each lane that is followed, by topic.
         in_flight: sends and notes that wait for their commit, by conversation.
-        held: the message that must come again before others of its conversation may, by conversation.
+        held: number and id of the message that must come again before others of its conversation may.
         heard_at: when the last frame came (monotonic seconds).
     """
 
@@ -40,6 +43,7 @@ class Connection:
         "_closing",
         "_drained",
         "_flusher",
+        "_late",
         "_outbox",
         "_send",
         "_size",
@@ -61,6 +65,7 @@ class Connection:
     def __init__(self, send: Send, frames: Bucket, messages: Bucket) -> None:
         self._send = send
         self._outbox: deque[bytes] = deque()
+        self._late: list[bytes] | None = None
         self._size = 0
         self._flusher: asyncio.Task[None] | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -72,21 +77,42 @@ class Connection:
         self.cursors: dict[str, Cursor] = {}
         self.topics: set[str] = set()
         self.in_flight: dict[UUID, int] = {}
-        self.held: dict[UUID, UUID] = {}
+        self.held: dict[UUID, tuple[int, UUID]] = {}
         self.frames = frames
         self.messages = messages
         self.heard_at = time.monotonic()
         self.next_ping = 0.0
         self.refused = 0
 
+    def hold_back(self, command: Message | Note) -> None:
+        """A message failed and may come again: it, or an earlier one that failed, must come before all others."""
+        failed = (command.id, command.m)
+        self.held[command.c] = min(failed, self.held.get(command.c, failed))
+        if len(self.held) > MOST_HELD:
+            self.close(Close.TOO_MANY)
+
     @property
     def open(self) -> bool:
         """Whether frames may still be sent."""
         return self.close_code is None
 
+    def hold(self) -> None:
+        """Keep back what is pushed from now on: a snapshot is being made, and must come before it."""
+        if self._late is None:
+            self._late = []
+
+    def release(self, *first: bytes) -> None:
+        """Queue the given frames, then what was kept back."""
+        late, self._late = self._late, None
+        for frame in (*first, *(late or ())):
+            self.push(frame)
+
     def push(self, frame: bytes) -> None:
         """Queue a frame. A reader that is too slow is closed: it resumes, and nothing is lost."""
         if self.close_code is not None:
+            return
+        if self._late is not None:
+            self._late.append(frame)
             return
         self._outbox.append(frame)
         self._size += len(frame)

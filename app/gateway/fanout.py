@@ -6,14 +6,16 @@ from uuid import UUID
 
 import msgspec
 
-from app.chat.messages import lane_heads
+from app.chat.access import conversation_for_agent
 from app.chat.wire import encode
+from app.errors import NotFound
 from app.gateway.connection import Connection
 from app.gateway.desk import Desk
 from app.gateway.following import Following
 from app.gateway.people import Guest, Host
-from app.gateway.welcome import begin_both, go_live_both, send_agent_snapshot
+from app.gateway.welcome import begin_both, ends_of, go_live_both, send_agent_snapshot
 from app.ids import ConversationId
+from app.infra.keys import team_topic
 from app.protocol.codes import Close
 from app.protocol.frames import Me
 from app.routing.availability import status_of
@@ -25,6 +27,7 @@ class _Agent(msgspec.Struct):
 
 class _Head(msgspec.Struct):
     c: UUID
+    gen: int
     state: str
     public: int
     internal: int
@@ -65,7 +68,9 @@ class Fanout:
         if word == "conversation" and isinstance(connection.who, Guest):
             self._conversation(connection, connection.who, *rest.split(" "))
         elif word == "me" and isinstance(connection.who, Host):
-            self._desk.background(self._renew_me(connection, connection.who))
+            connection.who.renewals += 1
+            if connection.who.renewals == 1:
+                self._desk.background(self._renew_me(connection, connection.who))
         elif (
             word == "signed_out"
             and isinstance(connection.who, Host)
@@ -73,10 +78,11 @@ class Fanout:
         ):
             connection.close(Close.SIGNED_OUT)
 
-    def _conversation(self, connection: Connection, guest: Guest, conversation: str, state: str) -> None:
+    def _conversation(self, connection: Connection, guest: Guest, conversation: str, gen: str, state: str) -> None:
         """The visitor's conversation is in another state, or has only now come to be."""
         conversation_id = UUID(conversation)
-        guest.state = state
+        if not guest.now_at(int(gen), state):
+            return
         if state != "closed":
             self._desk.roster.announce(guest.id)
         if state != "waiting":
@@ -92,8 +98,15 @@ class Fanout:
         await follow_public(self._desk, self._following, connection, conversation_id)
 
     def _mind(self, connection: Connection, host: Host, head: _Head) -> None:
-        """A head came by: follow what became this agent's, stop following what is theirs no more."""
+        """A head came by: follow what became this agent's, stop following what is theirs no more.
+
+        Two processes may tell of two changes in the wrong order: only what is newer counts.
+        """
+        if head.gen < host.gens.get(head.c, 0):
+            return
         mine = head.state == "active" and head.agent is not None and head.agent.id == host.id
+        if mine or head.c in host.mine:
+            host.gens[head.c] = head.gen
         if mine and head.c not in host.mine:
             host.mine.add(head.c)
             if head.c not in host.watched:
@@ -112,15 +125,42 @@ class Fanout:
         await go_live_both(self._desk, self._following, connection, {head.c: (head.public, head.internal)})
 
     async def _renew_me(self, connection: Connection, host: Host) -> None:
-        """The agent's own row changed: tell them; another set of teams means another world."""
-        async with self._desk.work.begin() as work:
-            status = await status_of(work.session, host.id)
-        if set(status.team_ids) != host.team_ids:
-            for team_id in host.team_ids - set(status.team_ids):
-                self._desk.hub.leave(connection, f"t:{team_id}")
+        """The agent's own row changed: tell them; another set of teams means another world.
+
+        One after the other, and once for all changes of a moment: the last word is the newest.
+        """
+        told = 0
+        try:
+            while told != host.renewals and connection.open:
+                told = host.renewals
+                async with self._desk.work.begin() as work:
+                    status = await status_of(work.session, host.id)
+                if set(status.team_ids) != host.team_ids:
+                    await self._change_teams(connection, host, set(status.team_ids))
+                else:
+                    connection.push(encode(Me(me=status.me)))
+        finally:
+            host.renewals = 0
+
+    async def _change_teams(self, connection: Connection, host: Host, team_ids: set[UUID]) -> None:
+        for team_id in host.team_ids - team_ids:
+            self._desk.hub.leave(connection, team_topic(team_id))
+        for conversation_id in list(host.watched):
+            if not await self._may_see(host, team_ids, conversation_id):
+                host.watched.discard(conversation_id)
+                self._following.stop(connection, conversation_id)
+        try:
             await send_agent_snapshot(self._desk, self._following, connection, host, {})
-        else:
-            connection.push(encode(Me(me=status.me)))
+        finally:
+            connection.release()
+
+    async def _may_see(self, host: Host, team_ids: set[UUID], conversation_id: UUID) -> bool:
+        try:
+            async with self._desk.work.begin() as work:
+                await conversation_for_agent(work.session, host.actor.id, team_ids, conversation_id)
+        except NotFound:
+            return False
+        return True
 
 
 async def follow_public(desk: Desk, following: Following, connection: Connection, conversation_id: UUID) -> None:
@@ -128,8 +168,7 @@ async def follow_public(desk: Desk, following: Following, connection: Connection
     if f"c:{conversation_id}:0" in connection.cursors:
         return
     await following.begin(connection, conversation_id, 0)
-    async with desk.work.begin() as work:
-        ends = await lane_heads(work.session, [conversation_id])
+    ends = await ends_of(desk, {conversation_id: (0, 0)})
     following.go_live(connection, conversation_id, 0, 0, ends[conversation_id][0])
 
 

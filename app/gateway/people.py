@@ -11,13 +11,14 @@ from app.ids import ConversationId, SiteId, TeamId, VisitorId
 
 @dataclass(slots=True)
 class Guest:
-    """A visitor. `conversation_id` and `state` follow the one conversation they have."""
+    """A visitor. `conversation_id`, `gen` and `state` follow the one conversation they have."""
 
     id: VisitorId
     site_id: SiteId
     team_id: TeamId
     name: str | None
     conversation_id: ConversationId | None = None
+    gen: int = -1
     state: str = "closed"
     position: int | None = None
     available: bool | None = None
@@ -26,6 +27,13 @@ class Guest:
     def sender(self) -> tuple[str, UUID, str | None]:
         return ("visitor", self.id, self.name)
 
+    def now_at(self, gen: int, state: str) -> bool:
+        """Take over a state unless a newer one is known. Returns whether it was taken over."""
+        if gen < self.gen:
+            return False
+        self.gen, self.state = gen, state
+        return True
+
 
 @dataclass(slots=True)
 class Host:
@@ -33,6 +41,7 @@ class Host:
 
     Attributes:
         mine: conversations active with them, followed by themselves.
+        gens: the newest generation seen of each conversation that was ever theirs.
         watched: others that their console asked to follow.
     """
 
@@ -41,6 +50,8 @@ class Host:
     team_ids: set[UUID]
     mine: set[UUID] = field(default_factory=set[UUID])
     watched: set[UUID] = field(default_factory=set[UUID])
+    gens: dict[UUID, int] = field(default_factory=dict[UUID, int])
+    renewals: int = 0
 
     @property
     def id(self) -> UUID:

@@ -41,7 +41,7 @@ async def send(desk: Desk, connection: Connection, command: Send | Note) -> None
     who = connection.who
     assert who is not None, "a command comes after the hello"
     held = connection.held.get(command.c)
-    if held is not None and held != command.m:
+    if held is not None and held[1] != command.m:
         error = Conflict("An earlier message failed; send that one again first.", code="out_of_order")
         error.retry = True
         raise error
@@ -63,7 +63,7 @@ async def send(desk: Desk, connection: Connection, command: Send | Note) -> None
         desk.journal.post(draft)
     except DeskbellError as error:
         if error.retry:
-            connection.held[command.c] = command.m
+            connection.hold_back(command)
         elif held is not None:
             del connection.held[command.c]
         raise
@@ -84,7 +84,7 @@ def _decided(desk: Desk, connection: Connection, command: Send | Note, outcome: 
         return
     code, message, retry = _REFUSALS[outcome.status]
     if retry:
-        connection.held.setdefault(command.c, command.m)
+        connection.hold_back(command)
     connection.fail(command.id, code, message, retry=retry, after_s=1 if retry else None)
 
 

@@ -54,7 +54,7 @@ async def start(desk: Desk, following: Following, connection: Connection, guest:
     async with desk.work.begin() as work:
         row = await visitor_row(work.session, guest.id)
     assert row is not None, "it was just made"
-    guest.state = row.state
+    guest.now_at(row.gen, row.state)
     if row.state in ("waiting", "offered"):
         guest.position = (await desk.queue.positions(row.team_id, [row.id]))[0]
     connection.push(

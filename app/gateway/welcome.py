@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import structlog
 from msgspec import UNSET
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,7 +17,7 @@ from app.chat.messages import lane_heads
 from app.chat.wire import encode
 from app.clock import to_ms
 from app.contacts.visitors import visitor_of_claim
-from app.errors import Limited, Unauthorized
+from app.errors import Limited, Unauthorized, Unavailable
 from app.gateway.connection import Connection
 from app.gateway.desk import Desk
 from app.gateway.following import Following
@@ -28,6 +29,8 @@ from app.infra.keys import agent_topic, team_topic, visitor_topic
 from app.protocol.frames import Hello, Ok, Position
 from app.protocol.session import Role
 from app.routing.availability import staffed_teams, status_of
+
+log = structlog.get_logger()
 
 NEWEST = 50
 """Events a visitor gets who has none yet."""
@@ -65,7 +68,7 @@ async def _guest(desk: Desk, visitor_id: VisitorId, claim: Any) -> Guest:
     guest = Guest(VisitorId(visitor.id), SiteId(site.id), TeamId(site.team_id), visitor.name)
     if row is not None:
         guest.conversation_id = ConversationId(row.id)
-        guest.state = row.state
+        guest.now_at(row.gen, row.state)
         if row.state != "closed":
             guest.team_id = TeamId(row.team_id)
     return guest
@@ -84,12 +87,13 @@ async def _welcome_visitor(
 ) -> None:
     connection.who = guest
     connection.session.greet(Role.VISITOR)
+    desk.roster.enter(guest.id, "visitor", announce=guest.state != "closed")
+    connection.hold()
     await desk.hub.join(connection, visitor_topic(guest.id))
     await desk.waiting_room.enter(connection, guest)
     known = guest.conversation_id
     if known is not None:
         await following.begin(connection, known, 0)
-    desk.roster.enter(guest.id, "visitor", announce=guest.state != "closed")
     async with desk.work.begin() as work:
         visitor = await _details(work.session, guest.id)
         row = await visitor_row(work.session, guest.id)
@@ -98,11 +102,13 @@ async def _welcome_visitor(
             await work.session.execute(
                 text("UPDATE episode SET rating_prompted_at = now() WHERE id = :id"), {"id": row.episode_id}
             )
+    if row is not None:
+        guest.now_at(row.gen, row.state)
     if row is not None and row.state in ("waiting", "offered"):
         guest.position = (await desk.queue.positions(row.team_id, [row.id]))[0]
     connection.batch = "batch" in hello.caps
-    connection.push(encode(Ok(id=hello.id)))
-    connection.push(
+    connection.release(
+        encode(Ok(id=hello.id)),
         encode(
             {
                 "t": "snapshot",
@@ -112,12 +118,12 @@ async def _welcome_visitor(
                 "available": guest.available,
                 "conversation": visitor_view(row, guest.position) if row is not None else None,
             }
-        )
+        ),
     )
     if row is not None:
         if known is None:
             await following.begin(connection, row.id, 0)
-            guest.conversation_id, guest.state = ConversationId(row.id), row.state
+            guest.conversation_id = ConversationId(row.id)
             async with desk.work.begin() as work:
                 row = await visitor_row(work.session, guest.id)
             assert row is not None, "conversations are not deleted while their visitor is here"
@@ -138,9 +144,10 @@ async def _welcome_agent(desk: Desk, following: Following, connection: Connectio
     connection.who = host
     connection.session.greet(Role.AGENT)
     connection.batch = "batch" in hello.caps
-    await desk.hub.join(connection, agent_topic(host.id))
     desk.roster.enter(host.id, "agent", announce=True)
     connection.push(encode(Ok(id=hello.id)))
+    connection.hold()
+    await desk.hub.join(connection, agent_topic(host.id))
     await send_agent_snapshot(desk, following, connection, host, hello.pos)
 
 
@@ -151,7 +158,11 @@ async def send_agent_snapshot(
     host: Host,
     pos: dict[UUID, Position],
 ) -> None:
-    """Send an agent's world and follow the conversations active with them."""
+    """Send an agent's world and follow the conversations active with them.
+
+    What is told meanwhile may be older or newer than the snapshot: it comes after it, and the newest rule decides.
+    """
+    connection.hold()
     async with desk.work.begin() as work:
         host.team_ids = set((await status_of(work.session, host.id)).team_ids)
     for team_id in host.team_ids:
@@ -163,8 +174,9 @@ async def send_agent_snapshot(
     fresh = [head for head in mine if UUID(head["c"]) not in host.mine]
     for head in fresh:
         host.mine.add(UUID(head["c"]))
+        host.gens[UUID(head["c"])] = head["gen"]
         await begin_both(following, connection, UUID(head["c"]))
-    connection.push(
+    connection.release(
         encode(
             {
                 "t": "snapshot",
@@ -198,11 +210,20 @@ async def go_live_both(
     """Let both lanes of conversations go live, from the given (public, internal) positions."""
     if not have:
         return
-    async with desk.work.begin() as work:
-        ends = await lane_heads(work.session, list(have))
+    ends = await ends_of(desk, have)
     for conversation_id, places in have.items():
         for lane in (0, 1):
             following.go_live(connection, conversation_id, lane, places[lane], ends[conversation_id][lane])
+
+
+async def ends_of(desk: Desk, have: dict[UUID, tuple[int, int]]) -> dict[UUID, tuple[int, int]]:
+    """Return the ends of lanes; while Postgres is away what is known of them, so that live events get through."""
+    try:
+        async with desk.work.begin() as work:
+            return await lane_heads(work.session, list(have))
+    except Unavailable as error:
+        log.warning("welcome.ends_unknown", error=error.message)
+        return have
 
 
 def places(head: Head, known: Position) -> tuple[int, int]:

@@ -72,3 +72,4 @@ class Close(IntEnum):
     UNSUPPORTED = 1003
     NOT_UTF8 = 1007
     TOO_BIG = 1009
+    TRY_LATER = 1013

@@ -53,9 +53,12 @@ class AgentOnDuty:
         """Connect to a server process."""
         client = WireClient(url)
         await client.open()
-        ticket = await agent_ticket(url, {"deskbell": self.session_token})
-        await client.hello(ticket, **hello)  # type: ignore[arg-type]
+        await client.hello(await self.ticket(url), **hello)  # type: ignore[arg-type]
         return client
+
+    async def ticket(self, url: str) -> str:
+        """Get a key to the socket."""
+        return await agent_ticket(url, {"deskbell": self.session_token})
 
 
 async def open_shop(database: Database, *, pre_chat: str = "off", origins: tuple[str, ...] = ()) -> Shop:

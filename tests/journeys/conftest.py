@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
 from tests.conftest import StartServer as StartServer
 from tests.journeys.chromium import FLAGS, find_chromium
+from tests.journeys.stage import Stage, a_stage
+from tests.real_servers import RealServers
 
 # A busy machine takes its time; what never comes still fails.
 expect.set_options(timeout=15_000)
@@ -21,3 +24,18 @@ async def browser() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def standing_stage(servers: RealServers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A stage for all tests of a module, each with shops and people of its own."""
+    async with a_stage(servers, tmp_path_factory.mktemp("stage")) as stage:
+        yield stage
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stage(standing_stage: Stage) -> AsyncIterator[Stage]:
+    """Two server processes, shared by the module's tests: mark it with `asyncio(loop_scope="module")`."""
+    await standing_stage.forget_limits()
+    yield standing_stage
+    await standing_stage.send_home()

@@ -15,6 +15,8 @@ from uuid import UUID
 import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame as SocketFrame
+from websockets.frames import Opcode
 
 Frame = dict[str, Any]
 
@@ -49,6 +51,7 @@ class WireClient:
         self.log: list[Frame] = []
         self.snapshot: Frame = {}
         self.close_code: int | None = None
+        self.token = ""
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
         self._answers: dict[int, asyncio.Future[Frame]] = {}
@@ -84,6 +87,8 @@ class WireClient:
             frame["pos"] = pos
         await self.command(frame)
         self.snapshot = await self.until(lambda f: f["t"] == "snapshot", after=seen)
+        for offer in self.snapshot.get("offers", ()):
+            self._confirm(offer)
         return self.snapshot
 
     async def close(self) -> None:
@@ -134,6 +139,12 @@ class WireClient:
         assert self._socket is not None
         await self._socket.send(data)
 
+    async def raw_frame(self, opcode: Opcode, data: bytes) -> None:
+        """Send a frame of any kind, even one that no proper client sends."""
+        assert self._socket is not None
+        frame = SocketFrame(opcode, data).serialize(mask=True)
+        self._socket.transport.write(frame)
+
     async def say(self, c: str, text: str, m: str | None = None) -> Frame:
         """Send a message and return its `ok`."""
         return await self.command({"t": "send", "c": c, "m": m or new_id(), "body": {"text": text}})
@@ -175,6 +186,27 @@ class WireClient:
             within_s=within_s,
             after=after,
         )
+
+    async def head(self, c: str, state: str, *, within_s: float = 10, after: int = 0) -> Frame:
+        """Return the first head of a conversation in a state."""
+        frame = await self.until(
+            lambda f: f["t"] == "head" and f["head"]["c"] == c and f["head"]["state"] == state,
+            within_s=within_s,
+            after=after,
+        )
+        return frame["head"]
+
+    async def refused(self, frame: Frame, within_s: float = 10) -> Frame:
+        """Send a command and return its `err`."""
+        answer = await asyncio.wait_for(self.post(frame), within_s)
+        assert answer["t"] == "err", f"{frame} was carried out: {answer}"
+        return answer
+
+    async def answer_to(self, line: str | bytes, within_s: float = 10) -> Frame:
+        """Send whatever this is and return the next `ok` or `err`."""
+        seen = len(self.log)
+        await self.raw(line)
+        return await self.until(lambda f: f["t"] in ("ok", "err"), within_s=within_s, after=seen)
 
     def texts(self, c: str, lane: str = "public") -> list[str]:
         """The words of a lane so far."""
@@ -226,9 +258,13 @@ class WireClient:
                 events.append(frame)
         elif kind == "gap":
             self.events[frame["c"], frame["lane"]].clear()
-        elif kind == "offer" and frame["mode"] == "direct" and self.auto_accept:
-            self.post({"t": "offer.accept", "c": frame["c"], "gen": frame["gen"]})
+        elif kind == "offer":
+            self._confirm(frame)
         self._news.set()
+
+    def _confirm(self, offer: Frame) -> None:
+        if offer["mode"] == "direct" and self.auto_accept:
+            self.post({"t": "offer.accept", "c": offer["c"], "gen": offer["gen"]})
 
 
 async def visitor_session(url: str, site: str, token: str | None = None, **more: Any) -> Frame:
