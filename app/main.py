@@ -19,7 +19,7 @@ from app.chat import routes as chat_routes
 from app.chat.journal import Draft, Journal, Outcome
 from app.chat.wire import draft_frame, encode
 from app.errors import DeskbellError
-from app.gateway import heartbeat, visitor_session
+from app.gateway import heartbeat, long_poll, visitor_session
 from app.gateway.connection import Connection
 from app.gateway.desk import Desk, Pace
 from app.gateway.endpoint import Endpoint
@@ -28,6 +28,7 @@ from app.gateway.following import Following
 from app.gateway.hub import Hub
 from app.gateway.previews import Previews
 from app.gateway.roster import Roster
+from app.gateway.switchboard import Switchboard
 from app.gateway.tail_check import TailCheck
 from app.gateway.waiting_room import WaitingRoom
 from app.identity import routes as identity_routes
@@ -105,19 +106,24 @@ class Deskbell:
             background=self.background,
         )
         self.fanout = Fanout(self.desk, self.following)
-        self.endpoint = Endpoint(self.desk, self.following)
+        self.switchboard = Switchboard(self.desk, self.following)
+        self.endpoint = Endpoint(self.desk, self.switchboard)
         self._tasks: list[asyncio.Task[None]] = []
         self.web = FastAPI(title="Deskbell", lifespan=self._lifespan, docs_url=None, redoc_url=None, openapi_url=None)
         self.web.state.settings = settings
         self.web.state.work = self.work
         self.web.state.redis = self.redis
         self.web.state.secret = secret
+        self.web.state.desk = self.desk
+        self.web.state.switchboard = self.switchboard
+        self.web.state.draining = lambda: self.endpoint.draining
         self.web.state.limits = Limits(self.redis, keys.limit(""))
         for router in (
             identity_routes.router,
             canned_routes.router,
             chat_routes.router,
             visitor_session.router,
+            long_poll.router,
             admin.router,
             console.router,
             widget.router,

@@ -37,6 +37,7 @@ class Connection:
         in_flight: sends and notes that wait for their commit, by conversation.
         held: number and id of the message that must come again before others of its conversation may.
         heard_at: when the last frame came (monotonic seconds).
+        polled: whether it is a long poll: it lives for seconds, is not pinged, and does not count as a window.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class Connection:
         "in_flight",
         "messages",
         "next_ping",
+        "polled",
         "refused",
         "session",
         "topics",
@@ -83,6 +85,7 @@ class Connection:
         self.heard_at = time.monotonic()
         self.next_ping = 0.0
         self.refused = 0
+        self.polled = False
 
     def hold_back(self, command: Message | Note) -> None:
         """A message failed and may come again: it, or an earlier one that failed, must come before all others."""

@@ -20,6 +20,8 @@ async def beat_forever(hub: Hub) -> None:
         await asyncio.sleep(1)
         now = time.monotonic()
         for connection in list(hub.connections):
+            if connection.polled:
+                continue
             if now - connection.heard_at > SILENT_FOR_S:
                 connection.close(Close.NO_PONG)
             elif now >= connection.next_ping and connection.who is not None:

@@ -5,6 +5,7 @@ import { Backoff } from "./backoff.js";
 import { DeskbellError } from "./errors.js";
 import { uuid7 } from "./ids.js";
 import { Lanes } from "./lanes.js";
+import { PollSocket } from "./poll_socket.js";
 import { Requests } from "./requests.js";
 
 /**
@@ -13,6 +14,7 @@ import { Requests } from "./requests.js";
  *   reconnecting: just lost, trying · offline: out of reach for several attempts, still trying · refused: will not try again
  * @typedef {{
  *   url: string,
+ *   pollUrl?: string,
  *   credential: (options: {fresh: boolean}) => Promise<string>,
  *   position?: () => import("./wire.js").Positions,
  *   onSnapshot?: (snapshot: any) => void,
@@ -20,6 +22,7 @@ import { Requests } from "./requests.js";
  *   onState?: (state: State, code?: number | string) => void,
  *   outbox?: import("./outbox.js").Outbox,
  * }} Options
+ *   pollUrl: where the same goes over plain HTTP, for networks that block WebSocket
  *   credential: `fresh` after the server refused the last one; a DeskbellError without `retry` ends the attempts
  *   position: what the caller holds, asked at every sign-in; left out, what this connection has applied
  *   onFrame: `ev` in order and without holes, and every frame that is not an answer
@@ -28,12 +31,15 @@ import { Requests } from "./requests.js";
 const SILENT_MS = 40_000;
 const CONNECT_MS = 12_000;
 const BAD_CREDENTIAL = 4500;
+const BLOCKED_AFTER = 2;
 
 export class Connection {
   /** @type {State} */
   state = "connecting";
-  /** @type {WebSocket | null} */
+  /** @type {WebSocket | PollSocket | null} */
   #socket = null;
+  /** Attempts in a row whose WebSocket did not open. */
+  #blocked = 0;
   #requests = new Requests();
   #heardAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -123,18 +129,24 @@ export class Connection {
       return;
     }
     if (attempt !== this.#attempt) return;
-    const socket = new WebSocket(this.#options.url, ["deskbell.v1"]);
+    const { url, pollUrl } = this.#options;
+    const polling = pollUrl && this.#blocked >= BLOCKED_AFTER;
+    /** @type {WebSocket | PollSocket} */
+    const socket = polling ? new PollSocket(pollUrl) : new WebSocket(url, ["deskbell.v1"]);
     this.#socket = socket;
+    // A socket that never opens may be blocked, or the server may be away: then polling fails too, and both are tried in turn.
+    this.#blocked = polling ? 0 : this.#blocked + 1;
     socket.onopen = () => {
+      if (!polling) this.#blocked = 0;
       const positions = this.#options.position?.() ?? this.lanes.positions();
       this.lanes.reset(positions);
       this.#ask({ t: "hello", token, caps: ["batch"], pos: positions }).catch(() => {});
     };
-    socket.onmessage = (event) => {
+    socket.onmessage = (/** @type {{data: unknown}} */ event) => {
       this.#heardAt = Date.now();
       for (const line of String(event.data).split("\n")) if (line) this.#receive(line);
     };
-    socket.onclose = (event) => this.#closed(event.code);
+    socket.onclose = (/** @type {{code: number}} */ event) => this.#closed(event.code);
   }
 
   /** @param {string} line */
@@ -159,6 +171,7 @@ export class Connection {
         this.#socket?.send('{"t":"pong"}');
         break;
       case "snapshot":
+        if (this.#socket instanceof PollSocket) this.#blocked = BLOCKED_AFTER;
         clearTimeout(this.#timer);
         this.#backoff.reset();
         this.#refusals = 0;

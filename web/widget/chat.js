@@ -38,6 +38,7 @@ export class Chat {
     this.outbox = new Outbox({ scope: state.site.key, onChange: (entries) => this.#unsentChanged(entries) });
     this.connection = new Connection({
       url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
+      pollUrl: "/api/wire",
       credential: (options) => session.credential(options),
       position: () => this.#position(),
       onSnapshot: (snapshot) => this.#snapshot(snapshot),
