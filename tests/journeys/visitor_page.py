@@ -67,10 +67,11 @@ class VisitorPage:
         await expect(self.chat.get_by_text(text)).to_be_visible()
 
 
-async def visit_shop(browser: Browser, server: ServerProcess, **context: object) -> VisitorPage:
-    """Open the shop in a fresh profile."""
+async def visit_shop(browser: Browser, server: ServerProcess | str, **context: object) -> VisitorPage:
+    """Open the shop of a server (or of an address, http://127.0.0.1:…) in a fresh profile."""
+    url = server if isinstance(server, str) else server.url
     profile = await browser.new_context(**context)  # type: ignore[arg-type]
     visitor = VisitorPage(profile, await profile.new_page())
-    await visitor.page.goto(f"{server.url.replace('127.0.0.1', 'localhost')}/demo")
+    await visitor.page.goto(f"{url.replace('127.0.0.1', 'localhost')}/demo")
     await expect(visitor.launcher).to_be_visible()
     return visitor

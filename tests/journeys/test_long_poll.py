@@ -1,0 +1,105 @@
+"""Without WebSocket: the same wire over plain HTTP."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx2
+from playwright.async_api import Browser, expect
+
+from app.infra.database import Database
+from tests.journeys.cast import open_shop
+from tests.journeys.conftest import StartServer
+from tests.journeys.server_process import free_port
+from tests.journeys.upgrade_blocker import UpgradeBlocker
+from tests.journeys.visitor_page import visit_shop
+from tests.journeys.wire_client import agent_ticket, new_id, visitor_session
+
+
+async def ask(
+    url: str, token: str, *commands: dict[str, Any], pos: dict[str, Any] | None = None, wait: int = 0
+) -> tuple[list[dict[str, Any]], httpx2.Response]:
+    """One request of the long poll."""
+    hello = {"t": "hello", "id": 1, "token": token, "pos": pos or {}}
+    lines = "\n".join(json.dumps(line) for line in (hello, *commands))
+    async with httpx2.AsyncClient(timeout=40) as http:
+        answer = await http.post(
+            f"{url}/api/wire",
+            content=lines,
+            headers={"Origin": url, "Content-Type": "text/plain", "Prefer": f"wait={wait}"},
+        )
+    frames = [json.loads(line) for line in answer.text.split("\n") if line] if answer.status_code == 200 else []
+    return frames, answer
+
+
+async def test_vera_talks_over_plain_http_on_two_processes(server_process: StartServer, database: Database) -> None:
+    one, two = await server_process(), await server_process()
+    shop = await open_shop(database)
+    ana = await (await shop.hire("Ana")).come(two.url)
+    token = (await visitor_session(one.url, shop.site_key))["token"]
+
+    frames, _ = await ask(one.url, token, {"t": "start", "id": 2})
+    c = next(f for f in frames if f.get("id") == 2)["c"]
+    await ana.until(lambda f: f["t"] == "head" and f["head"]["state"] == "active")
+    m = new_id()
+    send = {"t": "send", "id": 3, "c": c, "m": m, "body": {"text": "Can you hear me?"}}
+    frames, _ = await ask(one.url, token, send)
+    said = next(f for f in frames if f.get("id") == 3)
+    assert said["t"] == "ok"
+    assert said["dup"] is False
+    heard = await ana.until(lambda f: f["t"] == "ev" and f["kind"] == "message")
+    assert heard["s"] == said["s"]
+
+    # The same again, on the other process: not twice. What was heard is not heard again.
+    frames, _ = await ask(two.url, token, send, pos={c: {"public": said["s"]}})
+    assert next(f for f in frames if f.get("id") == 3)["dup"] is True
+    assert [f for f in frames if f["t"] == "ev"] == []
+
+    # A wait ends when there is news.
+    await ana.say(c, "Loud and clear.")
+    frames, _ = await ask(one.url, token, pos={c: {"public": said["s"]}}, wait=20)
+    assert [f["data"]["text"] for f in frames if f["t"] == "ev"] == ["Loud and clear."]
+    await ana.close()
+
+
+async def test_who_may_not_poll_is_told_why(server_process: StartServer, database: Database) -> None:
+    server = await server_process()
+    shop = await open_shop(database)
+    ana = await shop.hire("Ana")
+    ticket = await agent_ticket(server.url, {"deskbell": ana.session_token})
+    _, answer = await ask(server.url, ticket)
+    assert answer.headers["deskbell-close"] == "4503", "agents have no long poll"
+    _, answer = await ask(server.url, "no token at all")
+    assert answer.headers["deskbell-close"] == "4500"
+    async with httpx2.AsyncClient() as http:
+        foreign = await http.post(f"{server.url}/api/wire", content="{}", headers={"Origin": "https://otto.example"})
+        assert foreign.status_code == 403
+        own = {"Origin": server.url, "Content-Type": "text/plain"}
+        assert (await http.post(f"{server.url}/api/wire", content="", headers=own)).status_code == 422
+        huge = await http.post(f"{server.url}/api/wire", content="x" * 70_000, headers=own)
+        assert (huge.status_code, huge.json()["error"]["code"]) == (413, "too_large")
+
+
+async def test_the_widget_talks_through_a_proxy_that_blocks_upgrades(
+    server_process: StartServer, database: Database, browser: Browser
+) -> None:
+    port = free_port()
+    async with UpgradeBlocker(port) as proxy:
+        outside = f"http://127.0.0.1:{proxy.port}"
+        server = await server_process(port=port, public_url=outside, console_origins=(f"http://127.0.0.1:{port}",))
+        shop = await open_shop(database)
+        ana = await (await shop.hire("Ana")).come(server.url)
+        vera = await visit_shop(browser, outside)
+        await vera.open()
+        await vera.say("Is anybody there?")
+        await vera.sees("Ana joined")
+        heard = await ana.until(lambda f: f["t"] == "ev" and f["kind"] == "message", within_s=30)
+        assert heard["data"]["text"] == "Is anybody there?"
+        assert proxy.upgrades >= 2, "the road was blocked"
+        await ana.say(heard["c"], "Yes, here.")
+        await vera.sees("Yes, here.")
+        await vera.say("Good.")
+        await ana.until(lambda f: f["t"] == "ev" and f.get("data", {}).get("text") == "Good.", within_s=30)
+        await expect(vera.messages).to_have_text(["Is anybody there?", "Yes, here.", "Good."])
+        await ana.close()

@@ -1,0 +1,63 @@
+"""A proxy of the kind that some offices have: it passes HTTP on and answers every upgrade with 403."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+
+class UpgradeBlocker:
+    """Listens on a port of its own and forwards to a server's port. `upgrades` counts what it refused."""
+
+    def __init__(self, target_port: int) -> None:
+        self._target_port = target_port
+        self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
+        self.port = 0
+        self.upgrades = 0
+
+    async def __aenter__(self) -> UpgradeBlocker:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream: asyncio.StreamWriter | None = None
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if b"upgrade: websocket" in head.lower():
+                self.upgrades += 1
+                writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                await writer.drain()
+                return
+            answers, upstream = await asyncio.open_connection("127.0.0.1", self._target_port)
+            # One request a connection keeps the proxy honest: it sees the head of each.
+            upstream.write(head.replace(b"Connection: keep-alive", b"Connection: close"))
+            await asyncio.gather(_pass_on(reader, upstream), _pass_on(answers, writer, writer))
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._serving.discard(task)
+            for end in (writer, upstream):
+                if end is not None:
+                    end.transport.abort()
+
+
+async def _pass_on(
+    source: asyncio.StreamReader, target: asyncio.StreamWriter, done: asyncio.StreamWriter | None = None
+) -> None:
+    while data := await source.read(65536):
+        target.write(data)
+        await target.drain()
+    if done is not None:
+        done.close()
