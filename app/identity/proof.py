@@ -1,4 +1,4 @@
-"""A site's word for who a visitor is: a JWT it has signed, or an HMAC of the visitor's id there."""
+"""A site's word for who a visitor is: a JWT that it has signed, or a seal (an HMAC) over what it says."""
 
 from __future__ import annotations
 
@@ -25,18 +25,16 @@ LEEWAY_S = 60
 
 @dataclass(frozen=True, slots=True)
 class VerifiedUser:
-    """Who a site says a visitor is.
+    """Who a site says a visitor is. All of it is proven.
 
     Attributes:
-        external_id: the site's own id of the person; proven.
-        email, name: as given; None when not given.
-        email_proven: whether the signature covers the e-mail. It does in a JWT; it does not beside an HMAC.
+        external_id: the site's own id of the person.
+        email, name: None when not given.
     """
 
     external_id: str
     email: str | None
     name: str | None
-    email_proven: bool
 
 
 def verify_site_identity(site: Site, user: SignedUser | SealedUser, now: datetime) -> VerifiedUser:
@@ -44,7 +42,7 @@ def verify_site_identity(site: Site, user: SignedUser | SealedUser, now: datetim
 
     A JWT is signed with HS256 and the site's identity secret. It has `sub` (the site's id of the person), `aud`
     (the site's key) and `exp` (at most 24 hours ahead), and may have `email` and `name`. A seal is the
-    HMAC-SHA256 of the id with the same secret, in hexadecimal.
+    HMAC-SHA256 with the same secret, in hexadecimal, of `sealed_text`.
 
     Raises:
         Unauthorized: for anything else.
@@ -78,20 +76,27 @@ def _from_jwt(site: Site, text: str, now: datetime) -> VerifiedUser:
         external_id=_line(claims, "sub", 255) or _refuse(),
         email=_line(claims, "email", 254),
         name=_line(claims, "name", 200),
-        email_proven=True,
     )
 
 
 def _from_seal(site: Site, user: SealedUser) -> VerifiedUser:
-    right = hmac.new(site.identity_secret.encode(), user.id.encode(), hashlib.sha256).hexdigest()
+    text = sealed_text(user.id, user.email, user.name)
+    right = hmac.new(site.identity_secret.encode(), text.encode(), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(right.encode(), user.hmac.lower().encode()):
         raise Unauthorized
     return VerifiedUser(
         external_id=clean_line(user.id, field="id", most=255),
         email=clean_line(user.email, field="email", most=254) if user.email else None,
         name=clean_line(user.name, field="name", most=200) if user.name else None,
-        email_proven=False,
     )
+
+
+def sealed_text(user_id: str, email: str | None = None, name: str | None = None) -> str:
+    """Return what a seal covers: the id alone, or the id, the e-mail and the name as three lines.
+
+    A seal over the id alone would let everybody who has one put somebody else's address beside it.
+    """
+    return "\n".join((user_id, email or "", name or "")) if email or name else user_id
 
 
 def _moment(claims: dict[str, Any], name: str) -> float | None:

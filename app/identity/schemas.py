@@ -16,7 +16,7 @@ class SignedUser(BaseModel):
 
 
 class SealedUser(BaseModel):
-    """A visitor's identity as an id and its HMAC. The e-mail and the name are not covered by the seal."""
+    """A visitor's identity and the site's seal over it: see `app.identity.proof.sealed_text`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -40,7 +40,7 @@ def without(name: str) -> dict[str, Any]:
 
 
 def test_a_right_token_proves_the_id_and_the_email() -> None:
-    assert verify_site_identity(SITE, jwt(), NOW) == VerifiedUser("u-17", "vera@mail.example", "Vera", True)
+    assert verify_site_identity(SITE, jwt(), NOW) == VerifiedUser("u-17", "vera@mail.example", "Vera")
     assert verify_site_identity(SITE, jwt({"sub": "u", "aud": "s_shop", "exp": AT + 5}), NOW).email is None
     assert verify_site_identity(SITE, jwt(header={"alg": "HS256"}), NOW).external_id == "u-17"
 
@@ -100,26 +100,39 @@ def test_a_wrong_token_is_refused_with_the_same_words(user: SignedUser) -> None:
     assert (caught.value.code, caught.value.message, caught.value.field) == ("unauthorized", "Sign in again.", None)
 
 
-def seal(user_id: str, key: str = SECRET) -> str:
-    return hmac.new(key.encode(), user_id.encode(), hashlib.sha256).hexdigest()
+def seal(text: str, key: str = SECRET) -> str:
+    return hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
-def test_a_right_seal_proves_the_id_but_not_the_email() -> None:
-    user = SealedUser(id="u-17", hmac=seal("u-17"), email="boss@mail.example", name="Vera")
-    assert verify_site_identity(SITE, user, NOW) == VerifiedUser("u-17", "boss@mail.example", "Vera", False)
+@pytest.mark.parametrize(
+    ("given", "sealed"),
+    [
+        ({}, "u-17"),
+        ({"email": "vera@mail.example", "name": "Vera"}, "u-17\nvera@mail.example\nVera"),
+        ({"email": "vera@mail.example"}, "u-17\nvera@mail.example\n"),
+        ({"name": "Vera"}, "u-17\n\nVera"),
+    ],
+)
+def test_a_right_seal_proves_all_that_is_said(given: dict[str, str], sealed: str) -> None:
+    user = SealedUser(id="u-17", hmac=seal(sealed), **given)
+    assert verify_site_identity(SITE, user, NOW) == VerifiedUser("u-17", given.get("email"), given.get("name"))
 
 
 @pytest.mark.parametrize(
     "user",
     [
         SealedUser(id="u-18", hmac=seal("u-17")),
+        SealedUser(id="u-17", hmac=seal("u-17"), email="boss@mail.example"),
+        SealedUser(id="u-17", hmac=seal("u-17"), name="The boss"),
+        SealedUser(id="u-17", hmac=seal("u-17\nvera@mail.example\n"), email="boss@mail.example"),
+        SealedUser(id="u-17\nboss@mail.example\n", hmac=seal("u-17\nboss@mail.example\n")),
         SealedUser(id="u-17", hmac=seal("u-17", "guessed")),
         SealedUser(id="u-17", hmac=seal("u-17")[:-1]),
         SealedUser(id="u-17", hmac=hashlib.sha256(b"u-17").hexdigest()),
         SealedUser(id="u-17", hmac="é" * 64),
         SealedUser(id="u\x0017", hmac=seal("u\x0017")),
         SealedUser(id=" ", hmac=seal(" ")),
-        SealedUser(id="u-17", hmac=seal("u-17"), name="\x00"),
+        SealedUser(id="u-17", hmac=seal("u-17\n\n\x00"), name="\x00"),
     ],
 )
 def test_a_wrong_seal_is_refused(user: SealedUser) -> None:

@@ -275,7 +275,7 @@ async def test_the_page_says_who_it_is_and_forgets_them(
     await vera.composer.fill("Hello")
     await vera.page.evaluate("Deskbell.identify({ id: '7', name: 'Vera', hmac: 'not the right one' })")
     await vera.holds("window.refused?.code === 'unauthorized'")
-    seal = hmac.new(shop.identity_secret.encode(), b"7", hashlib.sha256).hexdigest()
+    seal = hmac.new(shop.identity_secret.encode(), b"7\nvera@example.com\nVera", hashlib.sha256).hexdigest()
     user = {"id": "7", "name": "Vera", "email": "vera@example.com", "hmac": seal}
     await vera.page.evaluate("(user) => Deskbell.identify(user)", user)
     await expect(vera.chat.get_by_label("Name")).to_have_count(0)

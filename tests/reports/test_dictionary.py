@@ -1,10 +1,17 @@
 """The metrics' formulas."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.reports.dictionary import Share, wilson
+from app.reports.dictionary import METRICS, Share, wilson
+
+DOCUMENTED = re.findall(
+    r"^\| `(\w+)` \|", (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8"), re.M
+)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +29,14 @@ from app.reports.dictionary import Share, wilson
 )
 def test_known_intervals(hits: int, n: int, low: float, high: float) -> None:
     assert wilson(hits, n) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_every_metric_is_documented() -> None:
+    assert list(METRICS) == DOCUMENTED
+
+
+def test_five_of_five_is_not_certainty() -> None:
+    assert wilson(5, 5) == pytest.approx((0.5655, 1.0), abs=1e-3)
 
 
 def test_of_nothing_there_is_neither_share_nor_interval() -> None:
