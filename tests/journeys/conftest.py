@@ -26,16 +26,19 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def standing_stage(servers: RealServers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """A stage for all tests of a module, each with shops and people of its own."""
+    """One stage for all tests that leave it as they found it."""
     async with a_stage(servers, tmp_path_factory.mktemp("stage")) as stage:
         yield stage
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def stage(standing_stage: Stage) -> AsyncIterator[Stage]:
-    """Two server processes, shared by the module's tests: mark it with `asyncio(loop_scope="module")`."""
+    """Two server processes, shared by many tests, each with shops and people of its own.
+
+    Such a module says `pytestmark = pytest.mark.asyncio(loop_scope="session")`.
+    """
     await standing_stage.forget_limits()
     yield standing_stage
     await standing_stage.send_home()

@@ -20,7 +20,7 @@ from tests.journeys.cast import Shop
 from tests.journeys.stage import Stage, without_id
 from tests.journeys.wire_client import Frame, WireClient, agent_ticket, new_id, visitor_session
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KIB = 1024
 LARGEST_FRAME = 64 * KIB
