@@ -32,6 +32,7 @@ POLICIES = {
     "GET /demo": ANYBODY,
     "GET /demo/delivery": ANYBODY,
     "POST /api/widget/session": ANYBODY,
+    "POST /api/wire": ANYBODY,
     "GET /console": AGENTS,
     "POST /api/ticket": AGENTS,
     "GET /api/canned": AGENTS,
