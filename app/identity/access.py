@@ -72,7 +72,7 @@ def require_own_origin(request: Request) -> None:
     fetch_site = request.headers.get("sec-fetch-site", "same-origin")
     own = own_origins(settings.public_url, settings.console_origins)
     if request.headers.get("origin") not in own or fetch_site != "same-origin":
-        raise Forbidden("This request did not come from a Deskbell page.")
+        raise Forbidden(f"This did not come from a page of {settings.public_url}. Open Deskbell there and try again.")
 
 
 async def current_agent(request: Request, work: Work) -> CurrentAgent:
