@@ -81,6 +81,7 @@ class IdleFigures(Struct):
     cpu_share: float
     opened_per_s: float
     rss_mb_by_process: dict[str, float]
+    cpu_share_by_process: dict[str, float]
 
 
 def machine() -> Machine:
@@ -129,12 +130,13 @@ def messages_table(figures: MessagesFigures) -> str:
 
 def idle_table(figures: IdleFigures) -> str:
     """Return the figures in words."""
-    shares = "  ".join(f"{name} {mb:.0f}" for name, mb in figures.rss_mb_by_process.items())
+    memory = "  ".join(f"{name} {mb:.0f}" for name, mb in figures.rss_mb_by_process.items())
+    cpu = "  ".join(f"{name} {share:.1%}" for name, share in figures.cpu_share_by_process.items())
     return "\n".join(
         [
             f"{figures.sockets} idle sockets, opened at {figures.opened_per_s:.0f}/s",
-            f"memory  {figures.rss_mb:.0f} MB ({shares}); {figures.kib_per_socket:.1f} KiB a socket",
-            f"CPU     {figures.cpu_share:.1%} of a core",
+            f"memory  {figures.rss_mb:.0f} MB ({memory}); {figures.kib_per_socket:.1f} KiB a socket",
+            f"CPU     {figures.cpu_share:.1%} of a core ({cpu})",
         ]
     )
 

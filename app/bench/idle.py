@@ -49,18 +49,20 @@ async def bench_idle(
             opened_per_s = (sockets - first) / (time.monotonic() - began)
             await asyncio.sleep(SETTLE_S)
             tell(f"watching them for {seconds:g} s")
-            before = sum(cpu_of(here.pids).values())
+            before = cpu_of(here.pids)
             await asyncio.sleep(seconds)
-            after = sum(cpu_of(here.pids).values())
+            after = cpu_of(here.pids)
             memory = memory_of(here.pids)
             await generator.quit()
+    shares = {name: (after[name] - before[name]) / seconds for name in before}
     grown = sum(memory[name] - base[name] for name in NAMES)
     return IdleFigures(
         machine=where,
         sockets=sockets,
         rss_mb=round(sum(memory.values()) / 1024, 1),
         kib_per_socket=round(grown / (sockets - first), 1),
-        cpu_share=round((after - before) / seconds, 4),
+        cpu_share=round(sum(shares.values()), 4),
         opened_per_s=round(opened_per_s, 1),
         rss_mb_by_process={name: round(kib / 1024, 1) for name, kib in memory.items()},
+        cpu_share_by_process={name: round(share, 4) for name, share in shares.items()},
     )
