@@ -102,7 +102,11 @@ class Deskbell:
             waiting_room=self.waiting_room,
             secret=secret,
             own_origins=own_origins(settings.public_url, settings.console_origins),
-            pace=Pace(visitor_messages_per_s=per_s, frames_per_s=max(20, per_s * 2)),
+            pace=Pace(
+                visitor_messages_per_s=per_s,
+                agent_messages_per_s=max(10, per_s),
+                frames_per_s=max(20, per_s * 2),
+            ),
             background=self.background,
         )
         self.fanout = Fanout(self.desk, self.following)

@@ -28,14 +28,14 @@ SHORTEST_SLEEP_S = 0.001
 class Speaker:
     """One side of one conversation: its outbox, and what is on its way."""
 
-    __slots__ = ("conversation", "in_flight", "outbox", "paused", "visit")
+    __slots__ = ("conversation", "in_flight", "outbox", "pause_s", "visit")
 
     def __init__(self, visit: Visit, conversation: bytes) -> None:
         self.visit = visit
         self.conversation = conversation
         self.outbox: list[int] = []
         self.in_flight = 0
-        self.paused = False
+        self.pause_s: float | None = None
 
 
 class Talk:
@@ -103,13 +103,15 @@ class Talk:
         elif frame.retry:
             self._retried += 1
             insort(speaker.outbox, place)
-            if not speaker.paused:
-                speaker.paused = True
-                asyncio.get_running_loop().call_later(frame.after_ms / 1000, self._resume, speaker)
+            speaker.pause_s = max(speaker.pause_s or 0, frame.after_ms / 1000)
         else:
             self._failure = VisitError(f"a message of the {visit.seat.side} was refused: {frame.code}")
             self._decided.set()
-        self._pump(speaker)
+        if speaker.pause_s is None:
+            self._pump(speaker)
+        elif not speaker.in_flight:
+            # Not before all are answered: a later message could overtake the one that comes again.
+            asyncio.get_running_loop().call_later(speaker.pause_s, self._resume, speaker)
 
     def heard(self, visit: Visit, frame: Frame) -> None:
         """A message came."""
@@ -141,7 +143,7 @@ class Talk:
         )
 
     def _pump(self, speaker: Speaker) -> None:
-        while speaker.outbox and speaker.in_flight < MOST_IN_FLIGHT and not speaker.paused:
+        while speaker.outbox and speaker.in_flight < MOST_IN_FLIGHT and speaker.pause_s is None:
             place = speaker.outbox.pop(0)
             if not self._sent_at[place]:
                 self._sent_at[place] = time.perf_counter()
@@ -153,7 +155,7 @@ class Talk:
             self._flying[speaker.visit, number] = (speaker, place)
 
     def _resume(self, speaker: Speaker) -> None:
-        speaker.paused = False
+        speaker.pause_s = None
         self._pump(speaker)
 
     def _count(self) -> None:
