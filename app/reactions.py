@@ -86,8 +86,11 @@ class Reactions:
                 self._outlet.tell(agent_topic(agent_id), frame)
 
     def _enqueue(self, fact: ConversationQueued) -> None:
-        self._background(self._queue.arrive(fact.team_id, [(fact.conversation_id, fact.score)]))
-        self._outlet.tell(queue_topic(fact.team_id), _MOVED)
+        async def enqueue() -> None:
+            await self._queue.arrive(fact.team_id, [(fact.conversation_id, fact.score)])
+            self._outlet.tell(queue_topic(fact.team_id), _MOVED)
+
+        self._background(enqueue())
 
     def _unqueue(self, fact: ConversationUnqueued) -> None:
         async def remove() -> None:

@@ -14,6 +14,7 @@ from app.gateway.welcome import NEWEST
 from app.protocol import codes, frames
 from app.protocol.codes import ERRORS, Close
 from tests.journeys import test_http_errors as http_errors
+from tests.journeys import test_queue_faults as queue_faults
 from tests.journeys import test_wire_errors as wire_errors
 
 APP = Path(__file__).parents[1] / "app"
@@ -183,6 +184,6 @@ def test_the_lanes_of_the_page_are_the_lanes_of_the_code() -> None:
 
 
 def test_every_code_of_the_list_is_reached_by_a_test() -> None:
-    reached = {*wire_errors.REFUSED, *wire_errors.ROADS, *http_errors.STATUS}
+    reached = {*wire_errors.REFUSED, *wire_errors.ROADS, *http_errors.STATUS, *queue_faults.REACHED}
     assert reached == set(ERRORS)
     assert {code: ERRORS[code] for code in http_errors.STATUS} == http_errors.STATUS

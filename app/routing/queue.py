@@ -84,15 +84,24 @@ class Queue:
 
     async def positions(self, team_id: UUID, conversation_ids: Sequence[UUID]) -> list[int | None]:
         """Return each conversation's place in line, 1 being next; None when it is not in line (or Redis is away)."""
+        try:
+            places = await self._places(team_id, conversation_ids)
+            if places is None:
+                await self.rebuild()
+                places = await self._places(team_id, conversation_ids)
+        except (*FAILURES, Unavailable) as error:
+            log.warning("queue.positions_failed", error=repr(error))
+            places = None
+        return places or [None] * len(conversation_ids)
+
+    async def _places(self, team_id: UUID, conversation_ids: Sequence[UUID]) -> list[int | None] | None:
+        """Ask Redis for places; None when it lost the index."""
         pipeline = self._redis.pipeline(transaction=False)
+        pipeline.exists(self._keys.epoch())
         for conversation_id in conversation_ids:
             pipeline.zrank(self._keys.queue(team_id), str(conversation_id))
-        try:
-            ranks = await uncancelled(pipeline.execute)
-        except FAILURES as error:
-            log.warning("queue.positions_failed", error=repr(error))
-            return [None] * len(conversation_ids)
-        return [None if rank is None else rank + 1 for rank in ranks]
+        known, *ranks = await uncancelled(pipeline.execute)
+        return [None if rank is None else rank + 1 for rank in ranks] if known else None
 
     async def pair_stranded(self) -> None:
         """Offer again what waits although somebody is free: a crash, or a lost Redis, got in between."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import text
 
@@ -67,6 +67,23 @@ class Stage:
             rows = list(result) if result.returns_rows else []
             await session.commit()
         return rows
+
+    async def until_sql(self, statement: str, within_s: float = 10, **values: Any) -> None:
+        """Wait until a statement's one value is true."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while not (await self.sql(statement, **values))[0][0]:
+            assert asyncio.get_running_loop().time() < deadline, f"it never came to be: {statement}"
+            await asyncio.sleep(0.05)
+
+    async def gone(self, who: str, for_s: float) -> None:
+        """Somebody whose last socket was just cut has been away for so long already."""
+        await self.until_sql("SELECT count(*) = 0 FROM presence WHERE subject = :who", who=UUID(who))
+        for table in ("agent", "visitor"):
+            await self.sql(
+                f"UPDATE {table} SET seen_at = now() - make_interval(secs => :s) WHERE id = :who",
+                s=for_s,
+                who=UUID(who),
+            )
 
     async def forget_limits(self) -> None:
         """All visitors of a test come from one address: let the next one begin with a clean slate."""
