@@ -71,8 +71,11 @@ class Deskbell:
         self.background = Background()
         self.reactions = Reactions(self.background)
         self.database = Database(settings.database_url, settings.database_pool_size)
+        self.lease_database = Database(settings.database_url, 1)
+        self.lease_work = WorkUnits(self.lease_database, self.reactions)
         self.work = WorkUnits(self.database, self.reactions)
         self.redis = connect(settings.redis_url)
+        self.limits = Limits(self.redis, keys.limit(""))
         self.queue = Queue(self.redis, keys, self.work)
         self.hub = Hub(self._missed, self._heard, lambda team_id: self.waiting_room.moved(team_id))
         self.bus = Bus(
@@ -89,7 +92,13 @@ class Deskbell:
         self.previews = Previews(self.hub, self.work, self.background)
         self.journal = Journal(self.database.raw, self._publish)
         self.tail_check = TailCheck(self.hub, self.following, self.work)
-        self.sweeper = Sweeper(self.work, self.queue, lambda visitor_id: self._present(visitor_id, "visitor", False))
+        self.sweeper = Sweeper(
+            self.work,
+            self.queue,
+            self.gateway_id,
+            self.roster.may_bury,
+            lambda visitor_id: self._present(visitor_id, "visitor", False),
+        )
         self.reactions.connect(self.hub, self.queue, self.work)
         secret = settings.secret_key.encode()
         per_s = settings.visitor_messages_per_minute / 60
@@ -108,6 +117,7 @@ class Deskbell:
                 frames_per_s=max(20, per_s * 2),
             ),
             background=self.background,
+            limits=self.limits,
         )
         self.fanout = Fanout(self.desk, self.following)
         self.switchboard = Switchboard(self.desk, self.following)
@@ -121,7 +131,7 @@ class Deskbell:
         self.web.state.desk = self.desk
         self.web.state.switchboard = self.switchboard
         self.web.state.draining = lambda: self.endpoint.draining
-        self.web.state.limits = Limits(self.redis, keys.limit(""))
+        self.web.state.limits = self.limits
         for router in (
             identity_routes.router,
             canned_routes.router,
@@ -158,7 +168,8 @@ class Deskbell:
         slot_s = random.uniform(0, DRAIN_S if len(self.hub.connections) > 50 else 1)
         connection.push(encode(Reconnect(after_ms=round(slot_s * 1000))))
         await asyncio.sleep(slot_s)
-        await self.journal.drained()
+        while connection.in_flight:  # noqa: ASYNC110 - an event for each connection would cost memory all day
+            await asyncio.sleep(0.01)
         connection.close(Close.DRAINING)
 
     @asynccontextmanager
@@ -167,7 +178,9 @@ class Deskbell:
         self.journal.start()
         self.sweeper.start()
         self._tasks = [
-            asyncio.create_task(self.roster.heartbeat_forever(), name="roster"),
+            asyncio.create_task(
+                self.roster.heartbeat_forever(WorkUnits(self.lease_database, self.reactions)), name="roster"
+            ),
             asyncio.create_task(self.tail_check.run_forever(), name="tail_check"),
             asyncio.create_task(heartbeat.beat_forever(self.hub), name="heartbeat"),
         ]
@@ -185,6 +198,7 @@ class Deskbell:
         await self.bus.stop()
         await self.redis.aclose()
         await self.database.close()
+        await self.lease_database.close()
         log.info("stopped")
 
     def _missed(self, connection: Connection, topic: str) -> None:

@@ -31,11 +31,22 @@ class Sweeper:
     Args:
         work: units of work; what they record is told like anything else.
         queue: paired again when something is stranded.
+        gateway_id: of this process.
+        may_bury: tells whether this process may judge others dead.
         departed: called with (visitor, online=False) for people whose process died.
     """
 
-    def __init__(self, work: WorkUnits, queue: Queue, departed: Callable[[UUID], None]) -> None:
+    def __init__(
+        self,
+        work: WorkUnits,
+        queue: Queue,
+        gateway_id: UUID,
+        may_bury: Callable[[], bool],
+        departed: Callable[[UUID], None],
+    ) -> None:
         self._work = work
+        self._gateway_id = gateway_id
+        self._may_bury = may_bury
         self._queue = queue
         self._departed = departed
         self._tasks: list[asyncio.Task[None]] = []
@@ -83,8 +94,10 @@ class Sweeper:
 
     async def bury_dead_gateways(self) -> None:
         """Clear up after processes that died without a word."""
+        if not self._may_bury():
+            return
         async with self._work.begin() as work:
-            people = await presence.forget_dead_gateways(work.session)
+            people = await presence.forget_dead_gateways(work.session, self._gateway_id)
             for subject, kind in people:
                 if kind == "agent":
                     work.record(AgentChanged(AgentId(subject)))

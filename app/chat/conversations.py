@@ -48,7 +48,11 @@ async def lock(session: AsyncSession, conversation_id: UUID) -> Conversation:
         NotFound: there is none.
     """
     found = await session.execute(
-        select(Conversation).where(Conversation.id == conversation_id).with_for_update(key_share=True)
+        select(Conversation)
+        .where(Conversation.id == conversation_id)
+        .with_for_update(key_share=True)
+        # The caller may hold an older reading of the row.
+        .execution_options(populate_existing=True)
     )
     conversation = found.scalar_one_or_none()
     if conversation is None:
@@ -80,7 +84,10 @@ async def of_visitor(session: AsyncSession, visitor: Visitor, site: Site) -> Con
         .on_conflict_do_nothing()
     )
     found = await session.execute(
-        select(Conversation).where(Conversation.visitor_id == visitor.id).with_for_update(key_share=True)
+        select(Conversation)
+        .where(Conversation.visitor_id == visitor.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
     return found.scalar_one()
 

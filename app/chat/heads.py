@@ -38,10 +38,13 @@ _FOR_AGENT = text(
     _SELECT
     + """
 WHERE c.id IN (
-    SELECT id FROM conversation WHERE agent_id = :agent
-    UNION SELECT id FROM conversation WHERE team_id = ANY (:teams) AND (state IN ('waiting', 'offered') OR left_message)
+    SELECT id FROM conversation WHERE agent_id = :agent AND state IN ('offered', 'active')
+    UNION (SELECT id FROM conversation WHERE team_id = ANY (:teams) AND state IN ('waiting', 'offered')
+           ORDER BY score, id LIMIT :most)
+    UNION (SELECT id FROM conversation WHERE team_id = ANY (:teams) AND left_message ORDER BY closed_at LIMIT :most)
     UNION (SELECT id FROM conversation WHERE state = 'closed' AND last_agent_id = :agent AND team_id = ANY (:teams)
-           ORDER BY closed_at DESC NULLS LAST LIMIT 20)
+             AND closed_at IS NOT NULL
+           ORDER BY closed_at DESC LIMIT 20)
 )
 ORDER BY c.queued_at
 """
@@ -49,8 +52,14 @@ ORDER BY c.queued_at
 _CLOSED = text(
     _SELECT
     + """
-WHERE c.state = 'closed' AND c.team_id = ANY (:teams) AND c.episode > 0
-  AND (CAST(:before AS timestamptz) IS NULL OR c.closed_at < :before)
+WHERE c.id IN (
+    SELECT page.id FROM unnest(CAST(:teams AS uuid[])) AS t(id) CROSS JOIN LATERAL (
+        SELECT x.id FROM conversation x
+        WHERE x.team_id = t.id AND x.state = 'closed'
+          AND x.closed_at < coalesce(CAST(:before AS timestamptz), 'infinity')
+        ORDER BY x.closed_at DESC LIMIT :limit
+    ) page
+)
 ORDER BY c.closed_at DESC LIMIT :limit
 """
 )
@@ -70,6 +79,9 @@ WHERE c.visitor_id = :visitor
 
 Head = dict[str, Any]
 
+MOST_LISTED = 100
+"""Waiting conversations, and left messages, in a snapshot: the oldest. The rest follow as these are dealt with."""
+
 
 async def heads_by_id(session: AsyncSession, ids: list[UUID]) -> list[Head]:
     """Return the heads of the conversations that exist among `ids`."""
@@ -78,7 +90,7 @@ async def heads_by_id(session: AsyncSession, ids: list[UUID]) -> list[Head]:
 
 async def heads_for_agent(session: AsyncSession, agent_id: UUID, team_ids: list[UUID]) -> list[Head]:
     """Return what an agent's lists hold: theirs, their teams' waiting and left messages, their latest closed."""
-    rows = await session.execute(_FOR_AGENT, {"agent": agent_id, "teams": team_ids})
+    rows = await session.execute(_FOR_AGENT, {"agent": agent_id, "teams": team_ids, "most": MOST_LISTED})
     return [_head(row) for row in rows]
 
 

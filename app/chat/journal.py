@@ -230,4 +230,4 @@ def _is_passing(error: Exception) -> bool:
     if isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError):
         return True
     state = getattr(error, "sqlstate", None) or ""
-    return state[:2] in {"08", "40", "53", "57", "58"} or state == "55P03"
+    return state[:2] in {"08", "40", "53", "57", "58"} or state in {"25006", "55P03"}

@@ -39,6 +39,14 @@ class Conversation(Model):
             "agent_id",
             postgresql_where=text("state IN ('offered', 'active')"),
         ),
+        Index(
+            "ix_conversation_unserved",
+            "team_id",
+            "visitor_id",
+            postgresql_where=text("state IN ('waiting', 'offered')"),
+        ),
+        Index("ix_conversation_left", "team_id", "closed_at", postgresql_where=text("left_message")),
+        Index("ix_conversation_last_agent", "last_agent_id", "closed_at", postgresql_where=text("state = 'closed'")),
         Index("ix_conversation_team_id_changed_at", "team_id", "changed_at"),
         Index("ix_conversation_closed", "team_id", "closed_at", postgresql_where=text("state = 'closed'")),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.contacts.models import Visitor
@@ -15,36 +16,7 @@ from app.errors import Invalid, Unauthorized
 from app.identity.models import Site
 from app.identity.tokens import VerifiedUser, VisitorClaim
 from app.ids import SiteId, uuid7
-from app.text import clean_line
-
-# Invisible or direction-changing characters make one name look like another.
-_DECEPTIVE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-_EMAIL = re.compile(r"[^@\s<>\"(),:;\\\[\]]+@[^@\s<>\"(),:;\\\[\]]+\.[^@\s.<>\"(),:;\\\[\]]+")
-
-
-def clean_name(name: str | None) -> str | None:
-    """Return a name that can be shown beside others, or None when nothing is left of it.
-
-    Raises:
-        Invalid: `bad_text` or `too_large`.
-    """
-    if name is None:
-        return None
-    return _DECEPTIVE.sub("", clean_line(name, field="name", most=100, need=False)).strip() or None
-
-
-def clean_email(email: str | None) -> str | None:
-    """Return one plausible address, or None for none.
-
-    Raises:
-        Invalid: it is not of the form name@host.tld.
-    """
-    if email is None or not email.strip():
-        return None
-    email = clean_line(email, field="email", most=254)
-    if not _EMAIL.fullmatch(email):
-        raise Invalid("That does not look like an e-mail address.", field="email")
-    return email
+from app.text import checked_email, checked_name
 
 
 async def visitor_of_claim(session: AsyncSession, claim: VisitorClaim) -> Visitor:
@@ -75,38 +47,56 @@ async def verified_visitor(
     An anonymous visitor who is proven for the first time keeps their thread; a known person gets back their own; an
     anonymous thread is never merged into a known person's.
     """
-    known = await session.scalar(
-        select(Visitor).where(Visitor.site_id == site.id, Visitor.external_id == user.external_id)
-    )
+    mine = select(Visitor).where(Visitor.site_id == site.id, Visitor.external_id == user.external_id)
+    known = await session.scalar(mine)
     if known is None and current is not None and current.external_id is None:
-        known = current
-        known.external_id = user.external_id
+        known = await _proven_now(session, current, user.external_id)
     if known is None:
         await session.execute(
             insert(Visitor).values(id=uuid7(), site_id=site.id, external_id=user.external_id).on_conflict_do_nothing()
         )
-        known = (
-            await session.scalars(
-                select(Visitor).where(Visitor.site_id == site.id, Visitor.external_id == user.external_id)
-            )
-        ).one()
+        known = (await session.scalars(mine)).one()
     known.verified = True
-    known.name = clean_name(user.name) or known.name
-    known.email = clean_email(user.email) or known.email
+    # What the site signs but we cannot show is left out: it must not keep its visitor from the chat.
+    known.name = _usable(checked_name, user.name) or known.name
+    known.email = _usable(checked_email, user.email) or known.email
     known.seen_at = now
     await session.flush()
     return known
 
 
+async def _proven_now(session: AsyncSession, visitor: Visitor, external_id: str) -> Visitor | None:
+    """Make an anonymous visitor the proven person, unless another window has just done so.
+
+    Tokens from before count no more: one may have been copied while it gave nothing but an anonymous thread.
+    """
+    try:
+        async with session.begin_nested():
+            visitor.external_id = external_id
+            visitor.token_epoch += 1
+            await session.flush()
+    except IntegrityError:
+        await session.refresh(visitor)
+        return None
+    return visitor
+
+
+def _usable(check: Callable[[str | None], str | None], value: str | None) -> str | None:
+    try:
+        return check(value)
+    except Invalid:
+        return None
+
+
 def introduce(visitor: Visitor, name: str | None, email: str | None) -> None:
-    """Take over what the visitor says of themselves; a verified visitor's details stay as their site gave them.
+    """Take over what the visitor says of themselves; what their site has said of a verified one stays.
 
     Raises:
         Invalid: name or e-mail cannot be one.
     """
-    name, email = clean_name(name), clean_email(email)
+    name, email = checked_name(name), checked_email(email)
     if visitor.verified:
-        return
+        name, email = visitor.name or name, visitor.email or email
     visitor.name = name or visitor.name
     visitor.email = email or visitor.email
 

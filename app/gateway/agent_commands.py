@@ -85,13 +85,25 @@ async def watch(desk: Desk, following: Following, connection: Connection, host: 
         await _visible(work, host, command.c)
     followed = command.c in host.mine or command.c in host.watched
     host.watched.add(command.c)
-    if not followed:
-        await begin_both(following, connection, command.c)
-    async with desk.work.begin() as work:
-        head = (await heads_by_id(work.session, [command.c]))[0]
+    try:
+        if not followed:
+            await begin_both(following, connection, command.c)
+        async with desk.work.begin() as work:
+            head = (await heads_by_id(work.session, [command.c]))[0]
+    except BaseException:
+        # A lane that never goes live would be deaf for good; the next attempt begins afresh.
+        if not followed:
+            host.watched.discard(command.c)
+            following.abandon(connection, command.c)
+        raise
     connection.push(encode(Ok(id=command.id, head=head)))
     if not followed:
-        await go_live_both(desk, following, connection, {command.c: places(head, command.pos or Position())})
+        await go_live_both(
+            desk,
+            following,
+            connection,
+            {command.c: places(head["public"], head["internal"], command.pos or Position())},
+        )
 
 
 async def unwatch(desk: Desk, following: Following, connection: Connection, host: Host, command: Unwatch) -> None:

@@ -119,7 +119,8 @@ class Connection:
             return
         self._outbox.append(frame)
         self._size += len(frame)
-        if self._size > OUTBOX_BYTES:
+        # One frame that is large by itself (a snapshot) says nothing about the reader.
+        if self._size > OUTBOX_BYTES and len(self._outbox) > 1:
             self.close(Close.SLOW)
             return
         if self._flusher is None:

@@ -9,6 +9,7 @@ from app.gateway.hub import Hub
 from app.gateway.roster import Roster
 from app.gateway.waiting_room import WaitingRoom
 from app.infra.background import Background
+from app.infra.limits import Limits
 from app.infra.work import WorkUnits
 from app.routing.queue import Queue
 
@@ -38,3 +39,4 @@ class Desk:
     own_origins: frozenset[str]
     pace: Pace
     background: Background
+    limits: Limits

@@ -103,7 +103,7 @@ class Endpoint:
             connection.close(Close.TOO_BIG)
             return
         for line in text.split("\n"):
-            if connection.open:
+            if connection.open and (line or not text):
                 await self._switchboard.take(connection, line)
 
 

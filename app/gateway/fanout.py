@@ -13,11 +13,11 @@ from app.gateway.connection import Connection
 from app.gateway.desk import Desk
 from app.gateway.following import Following
 from app.gateway.people import Guest, Host
-from app.gateway.welcome import begin_both, ends_of, go_live_both, send_agent_snapshot
+from app.gateway.welcome import begin_both, ends_of, go_live_both, places, send_agent_snapshot
 from app.ids import ConversationId
 from app.infra.keys import team_topic
 from app.protocol.codes import Close
-from app.protocol.frames import Me
+from app.protocol.frames import Me, Position
 from app.routing.availability import status_of
 
 
@@ -110,7 +110,7 @@ class Fanout:
         if mine and head.c not in host.mine:
             host.mine.add(head.c)
             if head.c not in host.watched:
-                self._desk.background(self._follow(connection, head))
+                self._desk.background(self._follow(connection, host, head))
         elif not mine and head.c in host.mine:
             host.mine.discard(head.c)
             if head.c not in host.watched:
@@ -120,9 +120,10 @@ class Fanout:
                         cursor.head = max(cursor.head, end)
                 self._following.stop(connection, head.c)
 
-    async def _follow(self, connection: Connection, head: _Head) -> None:
+    async def _follow(self, connection: Connection, host: Host, head: _Head) -> None:
         await begin_both(self._following, connection, head.c)
-        await go_live_both(self._desk, self._following, connection, {head.c: (head.public, head.internal)})
+        have = places(head.public, head.internal, host.pos.pop(head.c, Position()))
+        await go_live_both(self._desk, self._following, connection, {head.c: have})
 
     async def _renew_me(self, connection: Connection, host: Host) -> None:
         """The agent's own row changed: tell them; another set of teams means another world.
@@ -143,6 +144,7 @@ class Fanout:
             host.renewals = 0
 
     async def _change_teams(self, connection: Connection, host: Host, team_ids: set[UUID]) -> None:
+        before = host.team_ids
         for team_id in host.team_ids - team_ids:
             self._desk.hub.leave(connection, team_topic(team_id))
         for conversation_id in list(host.watched):
@@ -150,7 +152,9 @@ class Fanout:
                 host.watched.discard(conversation_id)
                 self._following.stop(connection, conversation_id)
         try:
-            await send_agent_snapshot(self._desk, self._following, connection, host, {})
+            # Until it is told, the change is still to be told.
+            host.team_ids = before
+            await send_agent_snapshot(self._desk, self._following, connection, host)
         finally:
             connection.release()
 

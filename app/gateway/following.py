@@ -66,6 +66,12 @@ class Following:
             cursor.have = cursor.head
         cursor.fetching = False
         self.check(connection, topic)
+        self._leave_if_stopping(connection, topic, cursor)
+
+    def abandon(self, connection: Connection, conversation_id: UUID) -> None:
+        """Forget a conversation whose lanes never went live."""
+        for lane in (0, 1):
+            self._hub.leave(connection, lane_topic(conversation_id, lane))
 
     def missed(self, connection: Connection, topic: str) -> None:
         """An event came before its predecessor: fetch that one if it is not only late."""
@@ -97,18 +103,12 @@ class Following:
             cursor = connection.cursors.get(topic)
             if cursor is None:
                 continue
-            if cursor.behind or cursor.fetching:
-                task = asyncio.create_task(self._stop_later(connection, topic, cursor))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-            else:
-                self._hub.leave(connection, topic)
+            cursor.stopping = True
+            self.check(connection, topic)
+            self._leave_if_stopping(connection, topic, cursor)
 
-    async def _stop_later(self, connection: Connection, topic: str, cursor: Cursor) -> None:
-        if not cursor.fetching:
-            cursor.fetching = True
-            await self._fetch(connection, topic, cursor)
-        if connection.cursors.get(topic) is cursor:
+    def _leave_if_stopping(self, connection: Connection, topic: str, cursor: Cursor) -> None:
+        if cursor.stopping and not cursor.fetching and connection.cursors.get(topic) is cursor:
             self._hub.leave(connection, topic)
 
     async def _fetch(self, connection: Connection, topic: str, cursor: Cursor) -> None:
@@ -134,3 +134,4 @@ class Following:
                         connection.push(frame)
         finally:
             cursor.fetching = False
+            self._leave_if_stopping(connection, topic, cursor)

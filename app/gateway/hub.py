@@ -41,6 +41,8 @@ class Hub:
 
     async def join(self, connection: Connection, topic: str) -> None:
         """Make a connection hear a topic; returns when events from elsewhere will be heard too."""
+        if connection not in self.connections:
+            return
         connection.topics.add(topic)
         self._topics.setdefault(topic, set()).add(connection)
         if self._bus is not None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from app.chat.conversations import Actor
 from app.ids import ConversationId, SiteId, TeamId, VisitorId
+from app.protocol.frames import Position
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class Host:
     Attributes:
         mine: conversations active with them, followed by themselves.
         gens: the newest generation seen of each conversation that was ever theirs.
+        pos: where their client stands in conversations that are not followed yet.
         watched: others that their console asked to follow.
     """
 
@@ -49,6 +51,7 @@ class Host:
     session_id: UUID
     team_ids: set[UUID]
     mine: set[UUID] = field(default_factory=set[UUID])
+    pos: dict[UUID, Position] = field(default_factory=dict[UUID, Position])
     watched: set[UUID] = field(default_factory=set[UUID])
     gens: dict[UUID, int] = field(default_factory=dict[UUID, int])
     renewals: int = 0

@@ -14,7 +14,7 @@ from app.errors import Unavailable
 from app.identity.events import AgentChanged
 from app.ids import AgentId, GatewayId
 from app.infra import presence
-from app.infra.presence import HEARTBEAT_S, Kind
+from app.infra.presence import GATEWAY_LEASE_S, HEARTBEAT_S, Kind
 from app.infra.work import WorkUnits
 
 log = structlog.get_logger()
@@ -44,6 +44,9 @@ class Roster:
         self._work = work
         self._changed = changed
         self._entries: dict[UUID, _Entry] = {}
+        self._lease = 0
+        self._renewed_at = 0.0
+        self._steady_since = 0.0
 
     def sockets(self, subject: UUID) -> int:
         """Return how many sockets a person has here."""
@@ -73,19 +76,43 @@ class Roster:
         entry.heard_at = max(entry.heard_at, heard_at)
         self._reconcile(subject, entry)
 
-    async def heartbeat_forever(self) -> None:
-        """Keep this process's lease; announce everybody again if it was lost meanwhile."""
+    async def heartbeat_forever(self, work: WorkUnits) -> None:
+        """Keep this process's lease; announce everybody again if it was lost meanwhile.
+
+        Args:
+            work: units of work on a connection of its own: the lease must not wait behind anybody.
+        """
         while True:
             try:
-                async with self._work.begin() as work:
-                    forgotten = await presence.heartbeat(work.session, self._gateway_id)
+                async with work.begin() as unit:
+                    forgotten = await presence.heartbeat(unit.session, self._gateway_id)
+                now = time.monotonic()
+                if forgotten or now - self._renewed_at > GATEWAY_LEASE_S:
+                    self._steady_since = now
+                self._renewed_at = now
                 if forgotten:
-                    for subject, entry in list(self._entries.items()):
-                        entry.announced = False
-                        self._reconcile(subject, entry)
+                    self._start_over()
             except Unavailable as error:
                 log.warning("roster.heartbeat_failed", error=error.message)
+            except Exception:
+                log.exception("roster.heartbeat_failed")
             await asyncio.sleep(HEARTBEAT_S)
+
+    def may_bury(self) -> bool:
+        """Whether this process may judge others dead: only one that was itself awake and heard all along.
+
+        After an outage of Postgres everybody's lease has run out, the living ones' too.
+        """
+        now = time.monotonic()
+        awake = now - self._renewed_at < 2 * HEARTBEAT_S
+        return awake and now - self._steady_since > GATEWAY_LEASE_S
+
+    def _start_over(self) -> None:
+        """The others had given this process up: whoever is here must be announced again."""
+        self._lease += 1
+        for subject, entry in list(self._entries.items()):
+            entry.announced = False
+            self._reconcile(subject, entry)
 
     async def stop(self) -> None:
         """Say that everybody has left this process."""
@@ -107,11 +134,11 @@ class Roster:
         """Repeat until what was announced is what is: sockets may come and go while Postgres is asked."""
         try:
             while entry.announced != (entry.wanted and entry.sockets > 0):
-                online = entry.wanted and entry.sockets > 0
+                online, lease, forgotten = entry.wanted and entry.sockets > 0, self._lease, False
                 try:
                     async with self._work.begin() as work:
                         if online:
-                            await presence.arrive(work.session, self._gateway_id, subject, entry.kind)
+                            forgotten = await presence.arrive(work.session, self._gateway_id, subject, entry.kind)
                         else:
                             silent_s = max(0.0, time.monotonic() - entry.heard_at) if entry.heard_at else 0.0
                             await presence.depart(work.session, self._gateway_id, subject, entry.kind, silent_s)
@@ -121,6 +148,14 @@ class Roster:
                     log.warning("roster.announce_failed", error=error.message)
                     await asyncio.sleep(1)
                     continue
+                except Exception:
+                    log.exception("roster.announce_failed")
+                    await asyncio.sleep(5)
+                    continue
+                if lease != self._lease:
+                    continue
+                if forgotten and self._renewed_at:
+                    self._start_over()
                 entry.announced = online
                 self._changed(subject, entry.kind, online)
         finally:

@@ -57,6 +57,8 @@ class TailCheck:
                 log.warning("tail_check.postponed", error=error.message)
                 await asyncio.sleep(0.5)
                 self._now.set()
+            except Exception:
+                log.exception("tail_check.failed")
 
     async def _check(self) -> None:
         since_s = time.monotonic() - self._checked_at + OVERLAP_S

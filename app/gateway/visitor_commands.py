@@ -19,11 +19,15 @@ from app.gateway.people import Guest
 from app.identity.sites import site_by_id
 from app.ids import ConversationId, TeamId
 from app.infra.keys import lane_topic, queue_topic
+from app.infra.limits import Limit
 from app.protocol.codes import MAX_COMMENT, MAX_TEXT
 from app.protocol.frames import End, Eph, From, Leave, LeaveMessage, Ok, PageChange, Rate, Start
 from app.routing.availability import staffed_teams
 from app.surveys.ratings import rate as store_rating
 from app.text import clean_line, clean_text
+
+EPISODES = Limit("episodes", 30, 3600)
+"""Chats begun and messages left, by visitor."""
 
 
 async def start(desk: Desk, following: Following, connection: Connection, guest: Guest, command: Start) -> None:
@@ -33,6 +37,8 @@ async def start(desk: Desk, following: Following, connection: Connection, guest:
         Conflict: `no_agents`: nobody is there.
         Invalid: a detail is wrong, or one that the site asks for is missing.
     """
+    if guest.state == "closed":
+        await desk.limits.hit(EPISODES, str(guest.id))
     async with desk.work.begin() as work:
         visitor = await visitor_by_id(work.session, guest.id)
         site = await site_by_id(work.session, guest.site_id)
@@ -84,6 +90,7 @@ async def leave_message(
 ) -> None:
     """Leave a message while nobody is there."""
     text = clean_text(command.body.text, field="body.text", most=MAX_TEXT)
+    await desk.limits.hit(EPISODES, str(guest.id))
     async with desk.work.begin() as work:
         visitor = await visitor_by_id(work.session, guest.id)
         site = await site_by_id(work.session, guest.site_id)

@@ -16,9 +16,9 @@ from app.identity.access import OwnOrigin
 from app.identity.models import Site
 from app.identity.schemas import SealedUser, SignedUser
 from app.identity.sites import site_by_key
-from app.identity.tokens import issue_visitor_token, read_visitor_token, verify_site_identity
+from app.identity.tokens import VisitorClaim, issue_visitor_token, read_visitor_token, verify_site_identity
 from app.ids import SiteId, VisitorId
-from app.infra.limits import Limit, Limits
+from app.infra.limits import Limit
 from app.infra.work import RequestWork, Work
 from app.routing.availability import staffed_teams
 
@@ -80,8 +80,12 @@ class SessionReply(BaseModel):
 async def post_session(request: Request, work: RequestWork, body: SessionRequest) -> SessionReply:
     """Give a visitor a token: the same person's again if theirs still counts, else a new one's."""
     state = request.app.state
+    claim = _claim(state.secret, body.token)
+    if claim is None and body.user is None:
+        # Before the first query: a slow Redis must not hold a connection of Postgres.
+        await state.limits.hit(NEW_VISITORS, request.client.host if request.client else "")
     site = await site_by_key(work.session, body.site)
-    visitor = await _visitor(request, work, site, body, state.limits)
+    visitor = await _visitor(work, site, body, claim)
     now = clock.now()
     token, expires_at = issue_visitor_token(
         state.secret, VisitorId(visitor.id), SiteId(site.id), visitor.token_epoch, now
@@ -108,26 +112,29 @@ async def post_session(request: Request, work: RequestWork, body: SessionRequest
     )
 
 
-async def _visitor(request: Request, work: Work, site: Site, body: SessionRequest, limits: Limits) -> Visitor:
+def _claim(secret: bytes, token: str | None) -> VisitorClaim | None:
+    """Return what a token says, or None for none and for one that does not count."""
+    if token is None:
+        return None
+    try:
+        return read_visitor_token(secret, token, clock.now())
+    except Unauthorized:
+        return None
+
+
+async def _visitor(work: Work, site: Site, body: SessionRequest, claim: VisitorClaim | None) -> Visitor:
     """Return who it is.
 
     Raises:
         Unauthorized: the site's word for it does not count.
-        Limited: too many new visitors from one address.
     """
     current = None
-    if body.token is not None:
+    if claim is not None and claim.site_id == site.id:
         try:
-            claim = read_visitor_token(request.app.state.secret, body.token, clock.now())
             current = await visitor_of_claim(work.session, claim)
-            if current.site_id != site.id:
-                current = None
         except Unauthorized:
             current = None
     if body.user is not None:
         user = verify_site_identity(site, body.user, clock.now())
         return await verified_visitor(work.session, site, user, current, clock.now())
-    if current is None:
-        await limits.hit(NEW_VISITORS, request.client.host if request.client else "")
-        current = await new_visitor(work.session, SiteId(site.id))
-    return current
+    return current or await new_visitor(work.session, SiteId(site.id))

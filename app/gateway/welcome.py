@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from app.infra.keys import agent_topic, team_topic, visitor_topic
 from app.protocol.frames import Hello, Ok, Position
 from app.protocol.session import Role
 from app.routing.availability import staffed_teams, status_of
+from app.routing.offers import CONFIRM_S
 
 log = structlog.get_logger()
 
@@ -147,17 +149,12 @@ async def _welcome_agent(desk: Desk, following: Following, connection: Connectio
     desk.roster.enter(host.id, "agent", announce=True)
     connection.push(encode(Ok(id=hello.id)))
     connection.hold()
+    host.pos = dict(hello.pos)
     await desk.hub.join(connection, agent_topic(host.id))
-    await send_agent_snapshot(desk, following, connection, host, hello.pos)
+    await send_agent_snapshot(desk, following, connection, host)
 
 
-async def send_agent_snapshot(
-    desk: Desk,
-    following: Following,
-    connection: Connection,
-    host: Host,
-    pos: dict[UUID, Position],
-) -> None:
+async def send_agent_snapshot(desk: Desk, following: Following, connection: Connection, host: Host) -> None:
     """Send an agent's world and follow the conversations active with them.
 
     What is told meanwhile may be older or newer than the snapshot: it comes after it, and the newest rule decides.
@@ -165,8 +162,7 @@ async def send_agent_snapshot(
     connection.hold()
     async with desk.work.begin() as work:
         host.team_ids = set((await status_of(work.session, host.id)).team_ids)
-    for team_id in host.team_ids:
-        await desk.hub.join(connection, team_topic(team_id))
+    await asyncio.gather(*(desk.hub.join(connection, team_topic(team_id)) for team_id in host.team_ids))
     async with desk.work.begin() as work:
         status = await status_of(work.session, host.id)
         heads = await heads_for_agent(work.session, host.id, list(host.team_ids))
@@ -175,7 +171,7 @@ async def send_agent_snapshot(
     for head in fresh:
         host.mine.add(UUID(head["c"]))
         host.gens[UUID(head["c"])] = head["gen"]
-        await begin_both(following, connection, UUID(head["c"]))
+    await asyncio.gather(*(begin_both(following, connection, UUID(head["c"])) for head in fresh))
     connection.release(
         encode(
             {
@@ -186,16 +182,15 @@ async def send_agent_snapshot(
                 "teams": status.teams,
                 "heads": heads,
                 "offers": [
-                    {"c": head["c"], "gen": head["gen"], "mode": "direct", "ttl_ms": 5000}
+                    {"c": head["c"], "gen": head["gen"], "mode": "direct", "ttl_ms": CONFIRM_S * 1000}
                     for head in heads
                     if head["state"] == "offered" and _owner(head) == str(host.id)
                 ],
             }
         )
     )
-    await go_live_both(
-        desk, following, connection, {UUID(h["c"]): places(h, pos.get(UUID(h["c"]), Position())) for h in fresh}
-    )
+    have = {UUID(h["c"]): places(h["public"], h["internal"], host.pos.pop(UUID(h["c"]), Position())) for h in fresh}
+    await go_live_both(desk, following, connection, have)
 
 
 async def begin_both(following: Following, connection: Connection, conversation_id: UUID) -> None:
@@ -226,11 +221,11 @@ async def ends_of(desk: Desk, have: dict[UUID, tuple[int, int]]) -> dict[UUID, t
         return have
 
 
-def places(head: Head, known: Position) -> tuple[int, int]:
-    """Return where a client stands in (public, internal): where it says, else at the head it was given."""
+def places(public: int, internal: int, known: Position) -> tuple[int, int]:
+    """Return where a client stands in (public, internal): where it says, else at the head that it is given."""
     return (
-        head["public"] if known.public is UNSET else known.public,
-        head["internal"] if known.internal is UNSET else known.internal,
+        public if known.public is UNSET else known.public,
+        internal if known.internal is UNSET else known.internal,
     )
 
 

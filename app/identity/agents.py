@@ -107,7 +107,7 @@ async def change_agent(work: Work, by: Role, agent_id: AgentId, details: AgentDe
     """
     # Owners first and in one order: two owners cannot take each other's place away at once, nor deadlock.
     owners = await _lock_owners(work.session)
-    agent = await work.session.get(Agent, agent_id, with_for_update={"key_share": True})
+    agent = await work.session.get(Agent, agent_id, with_for_update={"key_share": True}, populate_existing=True)
     if agent is None:
         raise NotFound
     if not may_change(by, Role(agent.role)):

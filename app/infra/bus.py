@@ -53,6 +53,7 @@ class Bus:
         self._origin = origin.encode() + b"|"
         self._receive = receive
         self._recovered = recovered
+        self._linked = False
         self._wanted: set[str] = set()
         self._asked: set[str] = set()
         self._subscribed: set[str] = set()
@@ -89,12 +90,16 @@ class Bus:
     async def subscribe(self, topic: str, patience_s: float = 1.0) -> None:
         """Wish for a topic; return when Redis has confirmed it, or after `patience_s` (the tail check then covers)."""
         self._wanted.add(topic)
-        if topic in self._subscribed:
+        if not self._linked or (topic in self._subscribed and topic in self._asked):
+            # Not linked: everything is asked for again when Redis is back, and the tail check runs then.
+            self._wishes_changed.set()
             return
         confirmed = asyncio.get_running_loop().create_future()
         self._confirmed.setdefault(topic, []).append(confirmed)
         self._wishes_changed.set()
         await asyncio.wait([confirmed], timeout=patience_s)
+        if not confirmed.done():
+            confirmed.cancel()
 
     def unsubscribe(self, topic: str) -> None:
         """Wish for a topic no more."""
@@ -114,6 +119,9 @@ class Bus:
                     await link.close()
             except (RedisError, OSError, TimeoutError) as error:
                 log.warning("bus.lost", task=use.__name__, error=repr(error))
+            except Exception:
+                # Whatever it was, a process that hears nothing any more would be worse.
+                log.exception("bus.failed", task=use.__name__)
             await asyncio.sleep(wait)
             wait = min(wait * 2, 2.0)
 
@@ -164,6 +172,9 @@ class Bus:
                 while (message := parser.gets()) is not False:
                     self._handle(message)
         finally:
+            self._linked = False
+            self._subscribed.clear()
+            self._confirmed.clear()
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
 
@@ -192,7 +203,7 @@ class Bus:
         if kind == b"message":
             data: bytes = message[2]
             if not data.startswith(self._origin):
-                self._receive(self._topic(message[1]), data[data.index(b"|") + 1 :])
+                self._hear(self._topic(message[1]), data[data.index(b"|") + 1 :])
         elif kind == b"subscribe":
             topic = self._topic(message[1])
             self._subscribed.add(topic)
@@ -200,7 +211,19 @@ class Bus:
                 if not waiter.done():
                     waiter.set_result(None)
             if topic == HELLO:
+                self._linked = True
                 self._recovered()
+        elif kind == b"unsubscribe":
+            topic = self._topic(message[1])
+            if topic not in self._asked:
+                self._subscribed.discard(topic)
+
+    def _hear(self, topic: str, payload: bytes) -> None:
+        """Pass on what another process said. One that runs another version may say what we do not understand."""
+        try:
+            self._receive(topic, payload)
+        except Exception:
+            log.exception("bus.misheard", topic=topic)
 
     def _channel(self, topic: str) -> bytes:
         return self._prefix + topic.encode()

@@ -36,6 +36,10 @@ class Model(DeclarativeBase):
     }
 
 
+# A process that was put to sleep in the middle of a transaction must not hold its locks for longer than its lease.
+_SERVER = {"application_name": "deskbell", "idle_in_transaction_session_timeout": "10000"}
+
+
 class Database:
     """The way to Postgres for one process.
 
@@ -52,7 +56,7 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=5,
             pool_pre_ping=True,
-            connect_args={"timeout": 5, "command_timeout": 30},
+            connect_args={"timeout": 5, "command_timeout": 30, "server_settings": _SERVER},
         )
         self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(self.engine, expire_on_commit=False)
 

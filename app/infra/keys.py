@@ -34,10 +34,6 @@ class Keys:
         """Hash: load, capacity, rev, last, teams. No expiry. Owner: routing."""
         return f"{self.root}agent:{agent_id}"
 
-    def index(self) -> str:
-        """The pattern of all keys that a rebuild replaces."""
-        return f"{self.root}*"
-
     def limit(self, what: str) -> str:
         """Prefix of the rate limiter's counters. Expire with their window. Owner: limits."""
         return f"{self.root}limit:{what}"

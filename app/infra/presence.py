@@ -50,9 +50,15 @@ async def heartbeat(session: AsyncSession, gateway_id: UUID) -> bool:
     return bool(row.scalar_one())
 
 
-async def arrive(session: AsyncSession, gateway_id: UUID, subject: UUID, kind: Kind) -> None:
-    """A person's first socket on this process."""
-    await session.execute(text("INSERT INTO gateway (id) VALUES (:id) ON CONFLICT DO NOTHING"), {"id": gateway_id})
+async def arrive(session: AsyncSession, gateway_id: UUID, subject: UUID, kind: Kind) -> bool:
+    """A person's first socket on this process.
+
+    Returns:
+        True when the others had given this process up, as for `heartbeat`.
+    """
+    made = await session.execute(
+        text("INSERT INTO gateway (id) VALUES (:id) ON CONFLICT DO NOTHING RETURNING true"), {"id": gateway_id}
+    )
     await session.execute(
         text(
             "INSERT INTO presence (subject, gateway_id, kind) VALUES (:subject, :gateway, :kind) ON CONFLICT DO NOTHING"
@@ -60,6 +66,7 @@ async def arrive(session: AsyncSession, gateway_id: UUID, subject: UUID, kind: K
         {"subject": subject, "gateway": gateway_id, "kind": kind},
     )
     await _touch(session, kind, [subject], "now()")
+    return bool(made.scalar_one_or_none())
 
 
 async def depart(session: AsyncSession, gateway_id: UUID, subject: UUID, kind: Kind, silent_s: float = 0.0) -> None:
@@ -71,18 +78,19 @@ async def depart(session: AsyncSession, gateway_id: UUID, subject: UUID, kind: K
     await _touch(session, kind, [subject], "now() - make_interval(secs => :silent)", silent=silent_s)
 
 
-async def forget_dead_gateways(session: AsyncSession) -> list[tuple[UUID, Kind]]:
-    """Remove processes whose lease ran out. Returns the people who were on them."""
+async def forget_dead_gateways(session: AsyncSession, but: UUID) -> list[tuple[UUID, Kind]]:
+    """Remove processes whose lease ran out, but for the one that asks. Returns the people who were on them."""
     rows = await session.execute(
         text(
             f"""
             WITH dead AS (
-                DELETE FROM gateway WHERE seen_at < now() - interval '{GATEWAY_LEASE_S} seconds'
+                DELETE FROM gateway WHERE id <> :but AND seen_at < now() - interval '{GATEWAY_LEASE_S} seconds'
                 RETURNING id, seen_at
             )
             SELECT p.subject, p.kind, d.seen_at FROM dead d JOIN presence p ON p.gateway_id = d.id ORDER BY p.subject
             """
-        )
+        ),
+        {"but": but},
     )
     people: list[tuple[UUID, Kind]] = []
     for subject, kind, seen_at in rows.tuples():

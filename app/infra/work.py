@@ -81,7 +81,7 @@ def is_passing(error: DBAPIError) -> bool:
     if error.connection_invalidated or isinstance(error, InterfaceError):
         return True
     state = getattr(error.orig, "sqlstate", None) or ""
-    return state[:2] in {"08", "40", "53", "57", "58"} or state == "55P03"
+    return state[:2] in {"08", "40", "53", "57", "58"} or state in {"25006", "55P03"}
 
 
 async def _work_of_request(connection: HTTPConnection) -> AsyncIterator[Work]:

@@ -20,6 +20,8 @@ MAX_REPLAY = 300
 MAX_PAGE = 200
 MAX_DEPTH = 16
 MAX_KEYS = 200
+MAX_MARKS = 2_000
+"""Strings, brackets and colons in one frame; more than that is work for nothing."""
 MALFORMED_BEFORE_CLOSE = 10
 HELLO_WITHIN_S = 5.0
 PING_EVERY_S = 15.0

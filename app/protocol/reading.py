@@ -10,7 +10,7 @@ import msgspec
 
 from app.errors import Invalid
 from app.protocol import frames
-from app.protocol.codes import MAX_DEPTH, MAX_KEYS
+from app.protocol.codes import MAX_DEPTH, MAX_KEYS, MAX_MARKS
 
 _DECODER = msgspec.json.Decoder(frames.AnyCommand)
 _TYPES = {struct.__struct_config__.tag for struct in get_args(frames.AnyCommand)}
@@ -108,7 +108,7 @@ def check_shape(text: str) -> None:
         Unreadable: `too_complex`.
     """
     depth = keys = 0
-    for match in _STRUCTURE.finditer(text):
+    for marks, match in enumerate(_STRUCTURE.finditer(text)):
         mark = match.group()
         if mark in "[{":
             depth += 1
@@ -116,7 +116,7 @@ def check_shape(text: str) -> None:
             depth -= 1
         elif mark == ":":
             keys += 1
-        if depth > MAX_DEPTH or keys > MAX_KEYS:
+        if depth > MAX_DEPTH or keys > MAX_KEYS or marks > MAX_MARKS:
             raise Unreadable("That is nested too deeply or has too many keys.", "too_complex")
 
 

@@ -26,15 +26,17 @@ class Cursor:
         have: as above, rising by one with each event applied.
         head: the highest number known to exist; `head > have` means something must be fetched.
         fetching: whether somebody is reading the missing events right now; until then live ones only raise `head`.
+        stopping: whether the reader follows it only to the end of what is known to be missing.
         waiting: whether the missing events are given a moment to come by themselves.
     """
 
-    __slots__ = ("_held", "fetching", "have", "head", "waiting")
+    __slots__ = ("_held", "fetching", "have", "head", "stopping", "waiting")
 
     def __init__(self, have: int) -> None:
         self.have = have
         self.head = have
         self.fetching = False
+        self.stopping = False
         self.waiting = False
         self._held: dict[int, bytes] | None = None
 

@@ -17,7 +17,6 @@ from app.identity.capacity import free_slot
 from app.identity.events import AgentChanged
 from app.identity.models import Agent, Team
 from app.ids import AgentId, ConversationId, TeamId
-from app.infra.presence import live_sql
 from app.infra.work import Work
 from app.routing.assignment import Pair
 from app.routing.availability import ELIGIBLE
@@ -166,12 +165,16 @@ async def abandon_for_gone_visitor(work: Work, now: datetime) -> bool:
 
 
 async def _of_absent(session: AsyncSession, table: str, column: str, states: str, grace_s: int) -> Conversation | None:
+    """Return a conversation whose person no process names any more, not even one whose lease ran out.
+
+    `seen_at` is dated when a process lets somebody go, so only then does the grace begin.
+    """
     return await session.scalar(
         select(Conversation).from_statement(
             text(
                 f"""
                 SELECT c.* FROM conversation c JOIN {table} p ON p.id = {column}
-                WHERE {states} AND NOT {live_sql("p.id")}
+                WHERE {states} AND NOT EXISTS (SELECT 1 FROM presence here WHERE here.subject = p.id)
                   AND coalesce(p.seen_at, '-infinity') < now() - interval '{grace_s} seconds'
                 LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
                 """

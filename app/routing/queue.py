@@ -7,6 +7,7 @@ the methods do nothing but log; the sweeper finds what was missed.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
@@ -74,7 +75,14 @@ class Queue:
         await self._settle(lambda: self._propose_slot(agent_id))
 
     async def remove(self, team_id: UUID, conversation_id: UUID) -> None:
-        """Take a conversation out of line."""
+        """Take a conversation out of line, unless it waits there (again) by now."""
+        async with self._work.begin() as work:
+            row = await work.session.execute(
+                text("SELECT 1 FROM conversation WHERE id = :c AND state = 'waiting' AND team_id = :team"),
+                {"c": conversation_id, "team": team_id},
+            )
+            if row.scalar_one_or_none() is not None:
+                return
 
         async def remove() -> list[Pair]:
             await uncancelled(lambda: self._redis.zrem(self._keys.queue(team_id), str(conversation_id)))
@@ -117,7 +125,7 @@ class Queue:
             await self.arrive(team, [(c, score) for t, c, score in stranded if t == team])
         # Whoever was paired by another process meanwhile must not stand in the index again.
         for team, conversation_id, _ in stranded:
-            await self._remove_if_stale(team, conversation_id)
+            await self.remove(team, conversation_id)
 
     async def compare(self) -> None:
         """Make the index hold exactly those who wait; whatever differs is put right."""
@@ -139,19 +147,9 @@ class Queue:
                 if missing:
                     await self.arrive(UUID(team), missing)
                 for conversation in known - waiting.keys():
-                    await self._remove_if_stale(UUID(team), UUID(conversation))
+                    await self.remove(UUID(team), UUID(conversation))
         except FAILURES as error:
             log.warning("queue.compare_postponed", error=repr(error))
-
-    async def _remove_if_stale(self, team_id: UUID, conversation_id: UUID) -> None:
-        async with self._work.begin() as work:
-            row = await work.session.execute(
-                text("SELECT 1 FROM conversation WHERE id = :c AND state = 'waiting' AND team_id = :team"),
-                {"c": conversation_id, "team": team_id},
-            )
-            waits = row.scalar_one_or_none() is not None
-        if not waits:
-            await self.remove(team_id, conversation_id)
 
     async def rebuild(self) -> None:
         """Make the index anew from Postgres, unless another process has just done so.
@@ -250,8 +248,8 @@ class Queue:
         if not refused:
             return []
         rows = await work.session.execute(
-            text("SELECT id::text FROM conversation WHERE id = ANY (:ids) AND state = 'waiting'"),
+            text("SELECT id::text, team_id::text FROM conversation WHERE id = ANY (:ids) AND state = 'waiting'"),
             {"ids": [UUID(pair.conversation) for pair in refused]},
         )
-        waiting = set(rows.scalars())
-        return [pair for pair in refused if pair.conversation in waiting]
+        teams = dict(rows.tuples().all())
+        return [replace(pair, team=teams[pair.conversation]) for pair in refused if pair.conversation in teams]

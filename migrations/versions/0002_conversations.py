@@ -126,6 +126,21 @@ def upgrade() -> None:
     )
     op.create_index("ix_conversation_team_id_changed_at", "conversation", ["team_id", "changed_at"], unique=False)
     op.create_index(
+        "ix_conversation_unserved",
+        "conversation",
+        ["team_id", "visitor_id"],
+        postgresql_where=sa.text("state IN ('waiting', 'offered')"),
+    )
+    op.create_index(
+        "ix_conversation_left", "conversation", ["team_id", "closed_at"], postgresql_where=sa.text("left_message")
+    )
+    op.create_index(
+        "ix_conversation_last_agent",
+        "conversation",
+        ["last_agent_id", "closed_at"],
+        postgresql_where=sa.text("state = 'closed'"),
+    )
+    op.create_index(
         "ix_conversation_waiting",
         "conversation",
         ["team_id", "score", "id"],

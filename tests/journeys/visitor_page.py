@@ -25,7 +25,8 @@ class VisitorPage:
         page.on("pageerror", lambda error: self._hear("error", str(error)))
 
     def _hear(self, kind: str, text: str) -> None:
-        if kind == "error" and "WebSocket" not in text:
+        # A server that was killed refuses connections; the browser notes it, and so does the chat.
+        if kind == "error" and "WebSocket" not in text and "ERR_CONNECTION_REFUSED" not in text:
             self.complaints.append(text)
 
     @property
