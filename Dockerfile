@@ -1,5 +1,11 @@
 # One image, roles by command: `serve` (the default), `worker`, `migrate`, `doctor`.
 # It carries no embedded servers: set DESKBELL_DATABASE_URL and DESKBELL_REDIS_URL.
+FROM node:22-slim AS bundle
+WORKDIR /app
+COPY tools/bundle tools/bundle
+COPY web web
+RUN tools/bundle/build
+
 FROM python:3.11-slim AS build
 WORKDIR /app
 RUN python -m venv /venv
@@ -8,7 +14,7 @@ RUN /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY pyproject.toml README.md LICENSE alembic.ini ./
 COPY app app
 COPY migrations migrations
-COPY web web
+COPY --from=bundle /app/web web
 RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation -e . \
  && /venv/bin/pip uninstall --yes --quiet hatchling editables pathspec pluggy trove-classifiers \
  && /venv/bin/python -m compileall -q app migrations
