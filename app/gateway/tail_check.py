@@ -1,4 +1,4 @@
-"""Finds what the bus lost: one question for all lanes followed here, one for the agents' lists, one for sessions."""
+"""Finds what the bus lost: a question each for all lanes, visitors' states, agents' lists, teams and sessions here."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from uuid import UUID
 import structlog
 
 from app.chat.heads import heads_changed_within
-from app.chat.messages import lane_heads
+from app.chat.messages import lane_heads, states_of
 from app.chat.wire import encode
 from app.errors import Unavailable
 from app.gateway.following import Following
 from app.gateway.hub import Hub
-from app.gateway.people import Host
+from app.gateway.people import Guest, Host
 from app.identity.sessions import keep_alive
-from app.infra.keys import lane_topic, team_topic
+from app.identity.teams import team_ids_of
+from app.infra.keys import agent_topic, lane_topic, team_topic, visitor_topic
 from app.infra.work import WorkUnits
 from app.protocol.codes import Close
 from app.protocol.frames import HeadChanged
@@ -67,13 +68,22 @@ class TailCheck:
         topics = list(self._hub.topics())
         teams = [UUID(topic[2:]) for topic in topics if topic.startswith("t:")]
         hosts = [(c, c.who) for c in self._hub.connections if isinstance(c.who, Host)]
+        waiting = [c.who for c in self._hub.connections if isinstance(c.who, Guest) and c.who.state != "closed"]
         async with self._work.begin() as work:
+            states = await states_of(
+                work.session, [guest.conversation_id for guest in waiting if guest.conversation_id]
+            )
+            memberships = await team_ids_of(work.session, [host.id for _, host in hosts])
             live = await keep_alive(work.session, [host.session_id for _, host in hosts])
             ends = await lane_heads(work.session, list({c for c, _ in lanes.values()}))
             heads = await heads_changed_within(work.session, teams, since_s) if teams else []
         for connection, host in hosts:
             if host.session_id not in live:
                 connection.close(Close.SIGNED_OUT)
+            elif memberships.get(host.id, set()) != host.team_ids:
+                self._hub.receive(agent_topic(host.id), b"!me")
+        for conversation_id, (visitor_id, gen, state) in states.items():
+            self._hub.receive(visitor_topic(visitor_id), f"!conversation {conversation_id} {gen} {state}".encode())
         for conversation_id, places in ends.items():
             for lane in (0, 1):
                 topic = lane_topic(conversation_id, lane)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -37,6 +38,17 @@ async def teams_of(session: AsyncSession, agent_id: AgentId) -> Sequence[Team]:
     """Return an agent's teams by name."""
     query = select(Team).join(TeamMember, TeamMember.team_id == Team.id).where(TeamMember.agent_id == agent_id)
     return (await session.scalars(query.order_by(func.lower(Team.name), Team.id))).all()
+
+
+async def team_ids_of(session: AsyncSession, agent_ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
+    """Return the teams of agents; who is in none is left out."""
+    rows = await session.execute(
+        select(TeamMember.agent_id, TeamMember.team_id).where(TeamMember.agent_id.in_(agent_ids))
+    )
+    teams: dict[UUID, set[UUID]] = {}
+    for agent_id, team_id in rows.tuples():
+        teams.setdefault(agent_id, set()).add(team_id)
+    return teams
 
 
 async def members(session: AsyncSession, team_id: TeamId) -> Sequence[Agent]:
