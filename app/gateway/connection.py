@@ -159,10 +159,9 @@ class Connection:
             self.push(frame)
             for held in cursor.release():
                 self.push(held)
-        elif verdict is Verdict.FETCH:
+        elif s > cursor.have:
             cursor.hold(s, frame)
-            return False
-        return True
+        return verdict is not Verdict.FETCH
 
     async def drained(self) -> None:
         """Wait until the outbox is empty, or the socket closes."""

@@ -22,7 +22,7 @@ from app.protocol.sequence import Cursor
 log = structlog.get_logger()
 
 REPLAY_PAGE = 100
-LATE_S = 0.1
+LATE_S = 0.25
 """How long an event may come after its successor. Two people who write through two processes overtake each other all
 the time: what one's process delivers at once, the other's sends through the bus."""
 
@@ -74,9 +74,9 @@ class Following:
             self._hub.leave(connection, lane_topic(conversation_id, lane))
 
     def missed(self, connection: Connection, topic: str) -> None:
-        """An event came before its predecessor: fetch that one if it is not only late."""
+        """Something seems to be missing: fetch it if it is not only late."""
         cursor = connection.cursors.get(topic)
-        if cursor is None or cursor.fetching or cursor.waiting:
+        if cursor is None or cursor.fetching or cursor.waiting or not cursor.behind:
             return
         cursor.waiting = True
         asyncio.get_running_loop().call_later(LATE_S, self._lost, connection, topic, cursor)
@@ -113,9 +113,9 @@ class Following:
 
     async def _fetch(self, connection: Connection, topic: str, cursor: Cursor) -> None:
         _, conversation, lane = topic.split(":")
-        conversation_id, wait = UUID(conversation), 0.1
+        conversation_id, goal, wait = UUID(conversation), cursor.head, 0.1
         try:
-            while cursor.behind and connection.open and connection.cursors.get(topic) is cursor:
+            while cursor.have < goal and connection.open and connection.cursors.get(topic) is cursor:
                 await connection.drained()
                 try:
                     async with self._work.begin() as work:
@@ -128,10 +128,17 @@ class Following:
                     wait = min(wait * 2, 2.0)
                     continue
                 if not page.events:
-                    cursor.head = cursor.have
+                    cursor.head = goal = cursor.have
                 for s, frame in page.events:
                     if cursor.fetched(s):
                         connection.push(frame)
         finally:
             cursor.fetching = False
-            self._leave_if_stopping(connection, topic, cursor)
+        # What came live meanwhile was held; what is still missing before it may only be late.
+        self._release(connection, cursor)
+        self.missed(connection, topic)
+
+    @staticmethod
+    def _release(connection: Connection, cursor: Cursor) -> None:
+        for frame in cursor.release():
+            connection.push(frame)

@@ -91,7 +91,7 @@ class TailCheck:
                     cursor = connection.cursors.get(topic)
                     if cursor is not None and places[lane] > cursor.head:
                         cursor.head = places[lane]
-                    self._following.check(connection, topic)
+                    self._following.missed(connection, topic)
         for head in heads:
             self._hub.receive(team_topic(head["team"]["id"]), encode(HeadChanged(head=head)))
         for topic in topics:

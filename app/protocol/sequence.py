@@ -25,7 +25,7 @@ class Cursor:
     Attributes:
         have: as above, rising by one with each event applied.
         head: the highest number known to exist; `head > have` means something must be fetched.
-        fetching: whether somebody is reading the missing events right now; until then live ones only raise `head`.
+        fetching: whether somebody is reading the missing events right now; until then live ones are only held.
         stopping: whether the reader follows it only to the end of what is known to be missing.
         waiting: whether the missing events are given a moment to come by themselves.
     """
@@ -77,6 +77,8 @@ class Cursor:
         if s != self.have + 1:
             return False
         self.have = s
+        if self._held is not None:
+            self._held.pop(s, None)
         if s > self.head:
             self.head = s
         return True
