@@ -8,7 +8,8 @@ taken for dead.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import hiredis
@@ -24,7 +25,6 @@ WATCHDOG_S = 5.0
 REPLY_WITHIN_S = 2.0
 HELLO = "hello"
 """A topic that nobody speaks on: there is always one subscription to watch."""
-MAX_BATCH = 1000
 MAX_PENDING = 50_000
 """Payloads kept while Redis is away; older ones are dropped, the tail check makes up for them."""
 
@@ -54,26 +54,33 @@ class Bus:
         self._receive = receive
         self._recovered = recovered
         self._linked = False
+        self._link: RedisLink | None = None
+        self._pending: list[bytes] = []
+        self._sent: list[bytes] = []
+        self._stirred_at = 0.0
+        self._answers = 0
+        self._flush_is_due = False
+        self._subscription: RedisLink | None = None
+        self._parser = hiredis.Reader()
+        self._heard_at = 0.0
         self._wanted: set[str] = set()
         self._asked: set[str] = set()
         self._subscribed: set[str] = set()
         self._confirmed: dict[str, list[asyncio.Future[None]]] = {}
-        self._pending: list[bytes] = []
-        self._has_pending = asyncio.Event()
-        self._wishes_changed = asyncio.Event()
+        self._wishes: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Start the tasks."""
         self._tasks = [
-            asyncio.create_task(self._with_link(self._publish_over), name="bus.publish"),
-            asyncio.create_task(self._with_link(self._listen_over), name="bus.listen"),
+            asyncio.create_task(_again_and_again(self._publish_over_one), name="bus.publish"),
+            asyncio.create_task(_again_and_again(self._listen_over_one), name="bus.listen"),
         ]
 
     async def stop(self) -> None:
         """Send what is pending, then end."""
         for _ in range(50):
-            if not self._pending:
+            if not self._pending and not self._sent:
                 break
             await asyncio.sleep(0.01)
         for task in self._tasks:
@@ -85,18 +92,20 @@ class Bus:
         if len(self._pending) >= MAX_PENDING:
             del self._pending[: MAX_PENDING // 2]
         self._pending.append(pack(b"PUBLISH", self._channel(topic), self._origin + payload))
-        self._has_pending.set()
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
     async def subscribe(self, topic: str, patience_s: float = 1.0) -> None:
         """Wish for a topic; return when Redis has confirmed it, or after `patience_s` (the tail check then covers)."""
         self._wanted.add(topic)
         if not self._linked or (topic in self._subscribed and topic in self._asked):
             # Not linked: everything is asked for again when Redis is back, and the tail check runs then.
-            self._wishes_changed.set()
+            self._wish(topic)
             return
         confirmed = asyncio.get_running_loop().create_future()
         self._confirmed.setdefault(topic, []).append(confirmed)
-        self._wishes_changed.set()
+        self._wish(topic)
         await asyncio.wait([confirmed], timeout=patience_s)
         if not confirmed.done():
             confirmed.cancel()
@@ -104,92 +113,95 @@ class Bus:
     def unsubscribe(self, topic: str) -> None:
         """Wish for a topic no more."""
         self._wanted.discard(topic)
-        self._wishes_changed.set()
+        self._wish(topic)
 
-    async def _with_link(self, use: Callable[[RedisLink], Awaitable[None]]) -> None:
-        """Use one connection after another, for ever."""
-        wait = 0.1
-        while True:
-            try:
-                link = await open_link(self._url)
-                try:
-                    wait = 0.1
-                    await use(link)
-                finally:
-                    await link.close()
-            except (RedisError, OSError, TimeoutError) as error:
-                log.warning("bus.lost", task=use.__name__, error=repr(error))
-            except Exception:
-                # Whatever it was, a process that hears nothing any more would be worse.
-                log.exception("bus.failed", task=use.__name__)
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, 2.0)
+    # Publishing
 
-    async def _publish_over(self, link: RedisLink) -> None:
-        """Send batch after batch until the connection fails; a batch that was not answered is sent again."""
-        while True:
-            await self._has_pending.wait()
-            batch = self._pending[:MAX_BATCH]
-            del self._pending[:MAX_BATCH]
-            if not self._pending:
-                self._has_pending.clear()
-            try:
-                link.write(b"".join(batch))
-                async with asyncio.timeout(REPLY_WITHIN_S):
-                    answers = 0
-                    while answers < len(batch):
-                        # Each is one line: how many heard it, which nobody needs to know, or a refusal.
-                        lines = await link.read()
-                        answers += lines.count(b"\n")
-                        if b"-" in lines:
-                            log.warning("bus.refused", answer=lines[lines.index(b"-") :].split(b"\r")[0])
-            except BaseException:
-                self._pending[:0] = batch
-                self._has_pending.set()
-                raise
-
-    async def _listen_over(self, link: RedisLink) -> None:
-        """Hear what the others publish until the connection fails or falls silent."""
-        self._subscribed.clear()
-        self._asked = set(self._wanted)
-        # Redis answers in order: when it confirms the last, it has confirmed all.
-        link.write(self._subscription(b"SUBSCRIBE", [*self._asked, HELLO]))
-        keeper = asyncio.create_task(self._keep_wishes(link))
-        parser = hiredis.Reader()
-        silent = False
+    async def _publish_over_one(self) -> None:
+        """Publish over one connection until it fails; what it left unanswered goes over the next."""
+        self._link = await open_link(self._url, self._answered)
         try:
+            self._flush()
             while True:
-                try:
-                    async with asyncio.timeout(WATCHDOG_S):
-                        parser.feed(await link.read())
-                except TimeoutError:
-                    if silent:
-                        raise
-                    silent = True
-                    link.write(pack(b"PING"))
-                    continue
-                silent = False
-                while (message := parser.gets()) is not False:
-                    self._handle(message)
+                await self._link.lost(within_s=REPLY_WITHIN_S / 2)
+                if self._sent and self._stirred_at < time.monotonic() - REPLY_WITHIN_S:
+                    raise TimeoutError("Redis does not answer")
         finally:
+            link, self._link = self._link, None
+            self._pending[:0] = self._sent
+            self._sent = []
+            await link.close()
+
+    def _flush(self) -> None:
+        """Send what is pending, unless a batch is on its way: then it goes when that was answered."""
+        self._flush_is_due = False
+        if self._link is not None and self._pending and not self._sent:
+            self._sent, self._pending = self._pending, []
+            self._stirred_at = time.monotonic()
+            self._answers = 0
+            self._link.write(b"".join(self._sent))
+
+    def _answered(self, lines: bytes) -> None:
+        """Each answer is one line: how many heard it, which nobody needs to know, or a refusal."""
+        if b"-" in lines:
+            log.warning("bus.refused", answer=lines[lines.index(b"-") :].partition(b"\r")[0])
+        self._stirred_at = time.monotonic()
+        self._answers += lines.count(b"\n")
+        if self._answers >= len(self._sent):
+            self._sent = []
+            self._flush()
+
+    # Listening
+
+    async def _listen_over_one(self) -> None:
+        """Hear what the others publish over one connection until it fails or falls silent."""
+        self._parser = hiredis.Reader()
+        self._subscription = await open_link(self._url, self._heard)
+        try:
+            self._asked = set(self._wanted)
+            # Redis answers in order: when it confirms the last, it has confirmed all.
+            self._subscription.write(pack(b"SUBSCRIBE", *map(self._channel, [*self._asked, HELLO])))
+            while True:
+                looked_at = time.monotonic()
+                await self._subscription.lost(within_s=WATCHDOG_S)
+                if self._heard_at < looked_at - WATCHDOG_S:
+                    raise TimeoutError("the subscription is silent")
+                if self._heard_at < looked_at:
+                    self._subscription.write(pack(b"PING"))
+        finally:
+            link, self._subscription = self._subscription, None
             self._linked = False
             self._subscribed.clear()
             self._confirmed.clear()
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            await link.close()
 
-    async def _keep_wishes(self, link: RedisLink) -> None:
-        while True:
-            await self._wishes_changed.wait()
-            self._wishes_changed.clear()
-            more, less = self._wanted - self._asked, self._asked - self._wanted
-            if more:
-                link.write(self._subscription(b"SUBSCRIBE", more))
-                self._asked |= more
-            if less:
-                link.write(self._subscription(b"UNSUBSCRIBE", less))
-                self._asked -= less
-                self._subscribed -= less
+    def _wish(self, topic: str) -> None:
+        """Tell Redis soon whether a topic is wanted."""
+        if not self._wishes:
+            asyncio.get_running_loop().call_soon(self._tell_wishes)
+        self._wishes.add(topic)
+
+    def _tell_wishes(self) -> None:
+        wishes, self._wishes = self._wishes, set()
+        if self._subscription is None:
+            return
+        more, less = (wishes & self._wanted) - self._asked, (wishes & self._asked) - self._wanted
+        if more:
+            self._subscription.write(pack(b"SUBSCRIBE", *map(self._channel, more)))
+            self._asked |= more
+        if less:
+            self._subscription.write(pack(b"UNSUBSCRIBE", *map(self._channel, less)))
+            self._asked -= less
+
+    def _heard(self, data: bytes) -> None:
+        self._heard_at = time.monotonic()
+        try:
+            self._parser.feed(data)
+            while (message := self._parser.gets()) is not False:
+                self._handle(message)
+        except (RedisError, hiredis.HiredisError) as error:
+            if self._subscription is not None:
+                self._subscription.give_up(repr(error))
 
     def _handle(self, message: list[Any] | Exception) -> None:
         """Take one message of the subscription.
@@ -231,5 +243,18 @@ class Bus:
     def _topic(self, channel: bytes) -> str:
         return channel[len(self._prefix) :].decode()
 
-    def _subscription(self, word: bytes, topics: Iterable[str]) -> bytes:
-        return pack(word, *(self._channel(topic) for topic in topics))
+
+async def _again_and_again(use_one: Callable[[], Awaitable[None]]) -> None:
+    """Use one connection after another, for ever."""
+    wait = 0.1
+    while True:
+        began = time.monotonic()
+        try:
+            await use_one()
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("bus.lost", task=use_one.__name__, error=repr(error))
+        except Exception:
+            # Whatever it was, a process that hears nothing any more would be worse.
+            log.exception("bus.failed", task=use_one.__name__)
+        wait = 0.1 if time.monotonic() - began > 10 else min(wait * 2, 2.0)
+        await asyncio.sleep(wait)
