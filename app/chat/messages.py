@@ -21,6 +21,12 @@ _AFTER = text(
     f"SELECT {_COLUMNS} FROM message WHERE conversation_id = :c AND lane = :lane AND seq > :after "
     "ORDER BY seq LIMIT :limit"
 )
+_AFTER_MANY = text(
+    f"SELECT w.o, x.* FROM unnest(CAST(:c AS uuid[]), CAST(:lane AS smallint[]), CAST(:after AS bigint[])) "
+    "WITH ORDINALITY AS w (c, lane, after, o), "
+    f"LATERAL (SELECT {_COLUMNS} FROM message m WHERE m.conversation_id = w.c AND m.lane = w.lane AND m.seq > w.after "
+    "ORDER BY m.seq LIMIT :limit) x ORDER BY w.o, x.seq"
+)
 _BEFORE = text(
     f"SELECT {_COLUMNS} FROM message WHERE conversation_id = :c AND lane = :lane AND seq < :before "
     "ORDER BY seq DESC LIMIT :limit"
@@ -47,6 +53,18 @@ async def page_after(session: AsyncSession, conversation_id: UUID, lane: int, af
     """Return events that follow `after`."""
     rows = await session.execute(_AFTER, {"c": conversation_id, "lane": lane, "after": after, "limit": limit + 1})
     return _page(conversation_id, list(rows), limit)
+
+
+async def pages_after(session: AsyncSession, places: Sequence[tuple[UUID, int, int]], limit: int) -> list[EventPage]:
+    """Return what `page_after` does for many places, each a (conversation, lane, after), in one query."""
+    conversations, lanes, afters = zip(*places, strict=True)
+    found = await session.execute(
+        _AFTER_MANY, {"c": list(conversations), "lane": list(lanes), "after": list(afters), "limit": limit + 1}
+    )
+    rows: list[list[Row[Any]]] = [[] for _ in places]
+    for row in found:
+        rows[row.o - 1].append(row)
+    return [_page(conversation, some, limit) for conversation, some in zip(conversations, rows, strict=True)]
 
 
 async def page_before(session: AsyncSession, conversation_id: UUID, lane: int, before: int, limit: int) -> EventPage:

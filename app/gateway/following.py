@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from app.chat import messages
+from app.chat.catching_up import CatchingUp
 from app.chat.lines import LANES
 from app.chat.wire import encode
 from app.errors import Unavailable
@@ -21,7 +21,6 @@ from app.protocol.sequence import Cursor
 
 log = structlog.get_logger()
 
-REPLAY_PAGE = 100
 LATE_S = 0.25
 """How long an event may come after its successor. Two people who write through two processes overtake each other all
 the time: what one's process delivers at once, the other's sends through the bus."""
@@ -37,7 +36,7 @@ class Following:
 
     def __init__(self, hub: Hub, work: WorkUnits) -> None:
         self._hub = hub
-        self._work = work
+        self._pages = CatchingUp(work)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self, connection: Connection, conversation_id: UUID, lane: int) -> None:
@@ -118,10 +117,7 @@ class Following:
             while cursor.have < goal and connection.open and connection.cursors.get(topic) is cursor:
                 await connection.drained()
                 try:
-                    async with self._work.begin() as work:
-                        page = await messages.page_after(
-                            work.session, conversation_id, int(lane), cursor.have, REPLAY_PAGE
-                        )
+                    page = await self._pages.page_after(conversation_id, int(lane), cursor.have)
                 except Unavailable as error:
                     log.warning("following.postponed", error=error.message)
                     await asyncio.sleep(wait)
