@@ -67,6 +67,12 @@ class Roster:
             entry.wanted = True
             self._reconcile(subject, entry)
 
+    async def announced(self, subject: UUID, patience_s: float = 2.0) -> None:
+        """Wait until a person's coming was committed, but no longer than `patience_s`."""
+        entry = self._entries.get(subject)
+        if entry is not None and entry.task is not None:
+            await asyncio.wait([entry.task], timeout=patience_s)
+
     def leave(self, subject: UUID, heard_at: float) -> None:
         """A person has one socket less; its last frame came at `heard_at` (monotonic seconds)."""
         entry = self._entries.get(subject)

@@ -151,6 +151,8 @@ async def _welcome_agent(desk: Desk, following: Following, connection: Connectio
     connection.hold()
     host.pos = dict(hello.pos)
     await desk.hub.join(connection, agent_topic(host.id))
+    # Whoever sees the snapshot is there: the next visitor is not told that nobody is.
+    await desk.roster.announced(host.id)
     await send_agent_snapshot(desk, following, connection, host)
 
 
