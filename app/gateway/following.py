@@ -132,7 +132,11 @@ class Following:
             cursor.fetching = False
         # What came live meanwhile was held; what is still missing before it may only be late.
         self._release(connection, cursor)
-        self.missed(connection, topic)
+        if cursor.stopping:
+            self.check(connection, topic)
+            self._leave_if_stopping(connection, topic, cursor)
+        else:
+            self.missed(connection, topic)
 
     @staticmethod
     def _release(connection: Connection, cursor: Cursor) -> None:
