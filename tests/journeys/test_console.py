@@ -266,6 +266,30 @@ async def test_unread_chats_show_in_the_title_and_the_list(
     await expect(ana).to_have_title("(1) Deskbell")
 
 
+async def test_a_closed_chat_that_comes_back_shows_what_was_said_meanwhile(
+    server_process: StartServer, browser: Browser, database: Database
+) -> None:
+    server = await server_process()
+    shop = await open_shop(database)
+    ana = await open_console(browser, server, await shop.hire("Ana"))
+    vera, _ = await visit(server.url, shop)
+    c = (await vera.command({"t": "start", "name": "Vera"}))["c"]
+    await vera.event("joined")
+    await open_first(ana)
+    for time in ("first", "second", "third"):
+        await vera.say(c, f"For the {time} time")
+        await expect(bubble(ana, f"For the {time} time")).to_be_visible()
+        await ana.keyboard.press("e")
+        await expect(ana.locator(".list")).to_contain_text("No chats yet")
+        await vera.command({"t": "rate", "c": c, "score": 5})
+        seen = len(vera.log)
+        await vera.command({"t": "start"})
+        await vera.say(c, f"And after the {time} time")
+        await vera.event("joined", after=seen)
+        await open_first(ana)
+        await expect(bubble(ana, f"And after the {time} time")).to_be_visible()
+
+
 async def test_drafts_stay_with_their_chat_and_their_agent(
     server_process: StartServer, browser: Browser, database: Database
 ) -> None:

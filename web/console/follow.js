@@ -1,7 +1,7 @@
 /** Follows the open conversation: watches what isn't ours, pages history in, reports what was read. */
 
 import { computed, effect, untracked } from "../vendor/preact.js";
-import { command, forget } from "./link.js";
+import { catchUp, command, forget } from "./link.js";
 import { excluding, including, linkState, marked, missing, open, paging, world } from "./state/desk.js";
 import { prepend } from "./state/lane.js";
 import { isMine } from "./state/lists.js";
@@ -67,10 +67,30 @@ function forgetOthers(c) {
   }
 }
 
+/**
+ * A chat that was ours a moment ago and isn't open is streamed to us no longer: when it comes back, it is
+ * fetched anew. Without this its lanes would look complete and hide what was said in between.
+ * @param {import("./state/store.js").World} before
+ * @param {import("./state/store.js").World} after
+ */
+export function letGo(before, after) {
+  if (before.heads === after.heads) return;
+  for (const c of Object.keys(after.lanes)) {
+    const [was, is] = [before.heads[c], after.heads[c]];
+    if (c === place.peek().c || !was || !isMine(before, was) || (is && isMine(after, is))) continue;
+    world.value = forgetLanes(world.peek(), c);
+    forget(c);
+  }
+}
+
 /** @param {string} c */
 async function loadNewest(c) {
   const head = world.peek().heads[c];
-  if (head && !world.peek().lanes[c]) world.value = withLanes(world.peek(), c, lanesAt(head));
+  const held = world.peek().lanes[c];
+  if (head && held) {
+    catchUp(c, "public", head.public, held.public.have);
+    catchUp(c, "internal", head.internal, held.internal.have);
+  } else if (head) world.value = withLanes(world.peek(), c, lanesAt(head));
   for (let tries = 0; tries < 3; tries += 1) {
     const lanes = world.peek().lanes[c];
     if (!lanes || lanes.public.first <= 1 || lanes.public.events.length >= PAGE / 2) break;
@@ -87,6 +107,11 @@ async function watch(c) {
   try {
     const { head } = await command(pos ? { t: "watch", c, pos } : { t: "watch", c });
     const next = withHead(world.peek(), head);
+    if (watched !== c) {
+      // The agent has gone elsewhere meanwhile, and nobody streams it to us.
+      world.value = next;
+      return false;
+    }
     world.value = next.lanes[c] ? next : withLanes(next, c, lanesAt(head));
     return true;
   } catch (error) {

@@ -6,7 +6,7 @@ import { Outbox } from "../shared/outbox.js";
 import { uuid7 } from "../shared/ids.js";
 import { heardFrom } from "./alerts/alerts.js";
 import { openDrafts } from "./drafts.js";
-import { resumeFollowing } from "./follow.js";
+import { letGo, resumeFollowing } from "./follow.js";
 import { autoAccept } from "./offers.js";
 import { signIn } from "./sign_in.js";
 import { linkState, outgoing, world } from "./state/desk.js";
@@ -59,6 +59,8 @@ export function post(kind, c, body) {
 
 /** What isn't streamed to us any more has no position to keep. @param {string} c */
 export const forget = (c) => connection?.lanes.forget(c);
+/** @param {string} c @param {import("../shared/wire.js").LaneName} lane @param {number} upTo @param {number} have */
+export const catchUp = (c, lane, upTo, have) => connection?.lanes.catchUp(c, lane, upTo, have);
 /** @param {string} m */
 export const retry = (m) => outbox?.retry(m);
 /** @param {string} m */
@@ -87,6 +89,7 @@ function arrived(frame) {
   const before = world.peek();
   const after = apply(before, frame, Date.now());
   world.value = after;
+  letGo(before, after);
   autoAccept(frame);
   heardFrom(frame, before, after);
 }
