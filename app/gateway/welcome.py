@@ -132,7 +132,7 @@ async def _welcome_visitor(
         have = hello.pos.get(row.id, Position()).public
         if have is UNSET:
             have = max(0, row.public_seq - NEWEST)
-        following.go_live(connection, row.id, 0, have, row.public_seq)
+        following.go_live(connection, row.id, 0, min(have, row.public_seq), row.public_seq)
 
 
 async def _details(session: AsyncSession, visitor_id: UUID) -> dict[str, Any]:
@@ -224,10 +224,10 @@ async def ends_of(desk: Desk, have: dict[UUID, tuple[int, int]]) -> dict[UUID, t
 
 
 def places(public: int, internal: int, known: Position) -> tuple[int, int]:
-    """Return where a client stands in (public, internal): where it says, else at the head that it is given."""
+    """Return where a client stands in (public, internal): where it says, at most at the head that it is given."""
     return (
-        public if known.public is UNSET else known.public,
-        internal if known.internal is UNSET else known.internal,
+        public if known.public is UNSET else min(known.public, public),
+        internal if known.internal is UNSET else min(known.internal, internal),
     )
 
 

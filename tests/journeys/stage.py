@@ -47,6 +47,16 @@ class Stage:
         """The same visitor in another tab, or after a break."""
         return await self.visitor(shop, at, token=visitor.token, **hello)
 
+    async def resumed(self, earlier: WireClient, at: ServerProcess | None = None) -> WireClient:
+        """A visitor comes back after a break, with all that they had."""
+        client = WireClient((at or self.one).url)
+        self.people.append(client)
+        client.token = earlier.token
+        client.events.update({lane: list(events) for lane, events in earlier.events.items()})
+        await client.open()
+        await client.hello(client.token, pos=earlier.pos())
+        return client
+
     async def agent(self, who: AgentOnDuty, at: ServerProcess | None = None, **hello: Any) -> WireClient:
         """An agent opens the console."""
         client = await who.come((at or self.two).url, **hello)
