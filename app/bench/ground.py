@@ -64,6 +64,8 @@ async def ground(settings: Settings, *, configured: bool) -> AsyncGenerator[Grou
     Raises:
         BenchError, EmbeddedError: it cannot be had.
     """
+    if not Path("/proc/self/smaps_rollup").exists():
+        raise BenchError("Measurements need Linux: what processes use is read from /proc.")
     raise_descriptor_limit()
     # Not pytest's, not the data directory: the servers' user must get in, and nothing of it is to stay.
     directory = Path(tempfile.mkdtemp(prefix="deskbell-bench-"))

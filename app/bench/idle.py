@@ -34,9 +34,9 @@ async def bench_idle(
     Raises:
         BenchError, EmbeddedError: it cannot be done.
     """
-    where = machine()
     tell("starting Postgres, Redis and two server processes")
     async with ground(settings, configured=configured) as here:
+        where = machine()
         scene = await set_scene(here.sql, here.settings.secret_key, here.ports, 0, sockets)
         async with driver(Orders(scene.seats, []), here.directory) as generator:
             first = min(FIRST, sockets // 2)

@@ -55,9 +55,9 @@ async def bench_messages(
     Raises:
         BenchError, EmbeddedError: it cannot be done.
     """
-    where = machine()
     tell("starting Postgres, Redis and two server processes")
     async with ground(settings, configured=configured) as here:
+        where = machine()
         runs: list[MessagesRun] = []
         sockets = 0
         for number, rate in enumerate(plan.rates):

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
@@ -83,12 +84,16 @@ def _show(measure: Callable[[Settings], Awaitable[Figures]], table: Callable[[Fi
     configure_logs("warning", settings.log_format)
 
     async def measured() -> Figures:
-        return await measure(settings)
+        work = asyncio.ensure_future(measure(settings))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+        return await work
 
     try:
         figures = asyncio.run(measured())
     except (BenchError, EmbeddedError) as error:
         raise fail(str(error)) from None
+    except asyncio.CancelledError:
+        raise fail("the measurement was stopped.") from None
     typer.echo(msgspec.json.encode(figures).decode() if as_json else table(figures))
 
 
