@@ -21,7 +21,8 @@ function show() {
       return mark;
     }),
   );
-  open.hidden = unfilled.length === 0;
+  // What is not a variable at all cannot be saved; the words under the field say so.
+  open.hidden = unfilled.length === 0 || problem(body.value) !== null;
   open.textContent = `Not known: ${unfilled.join(", ")}. The agent fills it in before sending, or you give it a fallback.`;
 }
 
