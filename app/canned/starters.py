@@ -24,7 +24,7 @@ EVERYONE = (
     (
         "Chat number",
         "number",
-        "Your chat has the number {{conversation.id}}. With it any of us can find what we talked about.",
+        "Your chat has the number {{conversation.id}}. Please name it if you ask about this anywhere else.",
     ),
 )
 """Title, shortcut and body."""
@@ -51,8 +51,8 @@ SHOP = (
     (
         "Arrived broken",
         "broken",
-        "I'm sorry to hear that, {{visitor.name|and thank you for telling us}}. Could you send me a photo of the piece "
-        "and of the box? I'll have a new one on its way today; you don't need to send the pieces back.",
+        "I'm sorry to hear that, {{visitor.name|and thank you for telling us}}. Which piece is it, "
+        "and what is the order number? I'll have a new one on its way today; you don't need to send the pieces back.",
     ),
     (
         "Caring for stoneware",
