@@ -18,6 +18,7 @@ export function Rating({ chat, host }) {
   };
   const send = async (/** @type {Event} */ event) => {
     event.preventDefault();
+    const form = /** @type {HTMLElement} */ (event.currentTarget);
     const now = conversation.peek();
     if (!now || !score || sending) return;
     setSending(true);
@@ -25,7 +26,10 @@ export function Rating({ chat, host }) {
     setSending(false);
     if (!worked) return;
     host.emit("rating", { score, comment: comment.trim() });
+    // The button that had the focus goes away with the form.
+    const wasHere = form.contains(document.activeElement) || document.activeElement === document.body;
     ratingStep.value = "thanks";
+    if (wasHere) document.getElementById("message")?.focus();
   };
   if (ratingStep.value === "thanks")
     return html`

@@ -57,7 +57,7 @@ export function ComposerText({ head }) {
   };
 
   useEffect(() => {
-    if (picking && found[0]) announced.value = `${found.length} canned replies, arrow keys choose`;
+    if (picking && found[0]) announced.value = `${found.length} canned ${found.length === 1 ? "reply" : "replies"}, arrow keys choose`;
   }, [picking, found.length]);
   useLayoutEffect(() => {
     if (!caretWanted.current || !field.current) return;

@@ -33,7 +33,7 @@ export function Context({ c }) {
       ${head && html`<${Who} head=${head} />`}
       ${head && html`<${Where} head=${head} />`}
       ${failed && html`<p class="context-failed">The rest couldn't be fetched. <button type="button" class="text-button" onClick=${failed}>Try again</button></p>`}
-      ${story ? html`<${Known} story=${story} />` : !failed && html`<div class="context-bones" aria-hidden="true"><i class="bone" /><i class="bone short" /><i class="bone" /></div>`}
+      ${story ? html`<${Known} story=${story} online=${Boolean(head?.online)} />` : !failed && html`<div class="context-bones" aria-hidden="true"><i class="bone" /><i class="bone short" /><i class="bone" /></div>`}
     </aside>
   `;
 }
@@ -81,11 +81,17 @@ function Who({ head }) {
         <p class="context-name"><bdi>${name}</bdi></p>
         ${visitor.email ? html`<p class="context-mail"><a href=${`mailto:${encodeURIComponent(visitor.email)}`}>${visitor.email}</a></p>` : html`<p class="muted">No e-mail given</p>`}
         <p class="context-proof" data-verified=${visitor.verified}>
-          ${visitor.verified ? html`${verified(14)} Verified by ${head.site.name}` : "Not verified: anybody could have typed this name"}
+          ${visitor.verified ? html`${verified(14)} Verified by ${head.site.name}` : proofless(visitor)}
         </p>
       </div>
     </section>
   `;
+}
+
+/** @param {Head["visitor"]} visitor what an unverified visitor said may be anything; one who said nothing claimed nothing */
+function proofless({ name, email }) {
+  if (!name && !email) return "Has not said who they are";
+  return `Not verified: anybody could have typed this ${name ? "name" : "address"}`;
 }
 
 /** @param {{head: Head}} props */
@@ -107,8 +113,8 @@ function Where({ head }) {
   `;
 }
 
-/** @param {{story: Story}} props */
-function Known({ story }) {
+/** @param {{story: Story, online: boolean}} props */
+function Known({ story, online }) {
   const { visitor, episodes } = story;
   const attributes = Object.entries(visitor.attributes ?? {});
   return html`
@@ -116,7 +122,7 @@ function Known({ story }) {
       <h3>Visitor</h3>
       <dl class="facts">
         <${SeenAt} label="First seen" at=${visitor.first_seen_at} />
-        <${SeenAt} label="Last seen" at=${visitor.last_seen_at} />
+        <${SeenAt} label="Last seen" at=${online ? now.value : visitor.last_seen_at} />
         ${visitor.external_id && html`<${Fact} label="Your id" value=${visitor.external_id} />`}
         ${attributes.map(([label, value]) => html`<${Fact} key=${label} label=${label} value=${typeof value === "object" ? JSON.stringify(value) : String(value)} />`)}
       </dl>

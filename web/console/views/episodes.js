@@ -43,14 +43,7 @@ const outcomes = { abandoned: "Went away while waiting", left: "Left the line", 
 
 /** @param {Episode} episode */
 function course({ queued_at, assigned_at, closed_at, outcome }) {
-  if (assigned_at === null) {
-    if (closed_at === null) return "Waiting now";
-    return outcome === "abandoned"
-      ? "Went away while waiting"
-      : outcome === "left"
-        ? "Left the line"
-        : "Ended without an agent";
-  }
+  if (assigned_at === null) return closed_at === null ? "Waiting now" : (outcomes[outcome ?? ""] ?? "Ended without an agent");
   const waited = `waited ${elapsed(assigned_at - queued_at)}`;
   return closed_at === null ? `Open, ${waited}` : `Lasted ${elapsed(closed_at - assigned_at)}, ${waited}`;
 }
