@@ -161,13 +161,13 @@ class Bus:
             self._asked = set(self._wanted)
             # Redis answers in order: when it confirms the last, it has confirmed all.
             self._subscription.write(pack(b"SUBSCRIBE", *map(self._channel, [*self._asked, HELLO])))
+            asked_at = time.monotonic()
             while True:
-                looked_at = time.monotonic()
                 await self._subscription.lost(within_s=WATCHDOG_S)
-                if self._heard_at < looked_at - WATCHDOG_S:
+                if self._heard_at < asked_at:
                     raise TimeoutError("the subscription is silent")
-                if self._heard_at < looked_at:
-                    self._subscription.write(pack(b"PING"))
+                asked_at = time.monotonic()
+                self._subscription.write(pack(b"PING"))
         finally:
             link, self._subscription = self._subscription, None
             self._linked = False
