@@ -94,12 +94,12 @@ async def test_the_widget_talks_through_a_proxy_that_blocks_upgrades(
         await vera.open()
         await vera.say("Is anybody there?")
         await vera.sees("Ana joined")
-        heard = await ana.until(lambda f: f["t"] == "ev" and f["kind"] == "message", within_s=30)
+        heard = await ana.until(lambda f: f["t"] == "ev" and f["kind"] == "message", within_s=60)
         assert heard["data"]["text"] == "Is anybody there?"
         assert proxy.upgrades >= 2, "the road was blocked"
         await ana.say(heard["c"], "Yes, here.")
         await vera.sees("Yes, here.")
         await vera.say("Good.")
-        await ana.until(lambda f: f["t"] == "ev" and f.get("data", {}).get("text") == "Good.", within_s=30)
+        await ana.until(lambda f: f["t"] == "ev" and f.get("data", {}).get("text") == "Good.", within_s=60)
         await expect(vera.messages).to_have_text(["Is anybody there?", "Yes, here.", "Good."])
         await ana.close()

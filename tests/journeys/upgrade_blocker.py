@@ -44,7 +44,8 @@ class UpgradeBlocker:
             # One request a connection keeps the proxy honest: it sees the head of each.
             upstream.write(head.replace(b"Connection: keep-alive", b"Connection: close"))
             await asyncio.gather(_pass_on(reader, upstream), _pass_on(answers, writer, writer))
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # Nobody waits for this task: what ends it is nobody's news.
             pass
         finally:
             self._serving.discard(task)
