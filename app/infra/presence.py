@@ -59,6 +59,15 @@ async def arrive(session: AsyncSession, gateway_id: UUID, subject: UUID, kind: K
     made = await session.execute(
         text("INSERT INTO gateway (id) VALUES (:id) ON CONFLICT DO NOTHING RETURNING true"), {"id": gateway_id}
     )
+    # After an outage the lease may have run out with the heartbeat still to come: whoever announces people is alive.
+    # The condition keeps the row free of locks on all other days.
+    await session.execute(
+        text(
+            "UPDATE gateway SET seen_at = clock_timestamp() "
+            f"WHERE id = :id AND seen_at < now() - interval '{HEARTBEAT_S} seconds'"
+        ),
+        {"id": gateway_id},
+    )
     await session.execute(
         text(
             "INSERT INTO presence (subject, gateway_id, kind) VALUES (:subject, :gateway, :kind) ON CONFLICT DO NOTHING"
