@@ -63,6 +63,11 @@ async def lock(session: AsyncSession, conversation_id: UUID) -> Conversation:
 def changed(work: Work, conversation: Conversation, now: datetime, *agents: AgentId | UUID | None) -> None:
     """Raise the generation and record that whoever lists the conversation should look again."""
     conversation.gen += 1
+    touched(work, conversation, now, *agents)
+
+
+def touched(work: Work, conversation: Conversation, now: datetime, *agents: AgentId | UUID | None) -> None:
+    """Record that lists should look again although nothing happened that a command must know of."""
     conversation.changed_at = now
     work.record(
         ConversationChanged(

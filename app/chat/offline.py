@@ -58,6 +58,7 @@ async def leave_message(
     if conversation.state != "closed":
         # Somebody opened the chat in another window meanwhile: the words belong there.
         seq = lines.append(work, conversation, lines.PUBLIC, "message", {"text": text}, now, sender=sender, m=m)
+        conversations.touched(work, conversation, now)
         return conversation, seq, False
     if not conversation.left_message:
         conversation.team_id = site.team_id

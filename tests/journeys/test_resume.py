@@ -350,6 +350,10 @@ async def test_a_snapshot_and_what_came_after_it_is_a_fresh_snapshot(stage: Stag
     vics = (await vic.command({"t": "start", "name": "Vic"}))["c"]
     await ana.head(vics, "waiting")
     await done("another one waits")
+    late: Frame = {"t": "leave_message", "m": new_id(), "email": "vic@example.com", "body": {"text": "Or by mail."}}
+    tab = await stage.again(vic, shop, stage.two)
+    assert (await tab.command(late))["c"] == vics
+    await done("a message left while another window waits")
     await vic.command({"t": "leave", "c": vics})
     await done("leave")
     begun = await vic.command({"t": "start"})
