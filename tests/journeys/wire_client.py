@@ -114,6 +114,8 @@ class WireClient:
     def post(self, frame: Frame) -> asyncio.Future[Frame]:
         """Send a command; the future is its answer."""
         assert self._socket is not None
+        if self.close_code is not None:
+            raise ConnectionError(f"closed {self.close_code}")
         self._number += 1
         answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         self._answers[self._number] = answer
