@@ -22,6 +22,11 @@ from tests.journeys.server_process import ServerProcess, free_port
 from tests.journeys.wire_client import Frame, WireClient
 from tests.real_servers import RealServers, create_database, drop_database
 
+PRESENT = """
+    SELECT EXISTS (SELECT 1 FROM presence p JOIN gateway g ON g.id = p.gateway_id
+                   WHERE p.subject = :who AND g.seen_at > now() - interval '10 seconds')
+"""
+
 
 @dataclass
 class Stage:
@@ -61,6 +66,8 @@ class Stage:
         """An agent opens the console."""
         client = await who.come((at or self.two).url, **hello)
         self.people.append(client)
+        # Their presence is announced a moment after the snapshot; until then nobody is there for visitors.
+        await self.until_sql(PRESENT, who=UUID(who.id))
         return client
 
     async def chat(self, visitor: WireClient, agent: WireClient) -> tuple[str, int]:
