@@ -33,7 +33,7 @@ export function Header({ chat, host }) {
       html`<button type="button" class="icon-button" aria-label=${t(`${what}.title`)} title=${t(`${what}.title`)} onClick=${() => asking.current?.showModal()}>
         ${logOut(18)}
       </button>`}
-      <button type="button" class="icon-button" aria-label=${t("close")} title=${t("close")} onClick=${() => host.say("close")}>${x(20)}</button>
+      <button type="button" class="icon-button" aria-label=${t("close")} title=${t("close")} onClick=${() => host.close()}>${x(20)}</button>
       <dialog ref=${asking} class="ask" aria-labelledby="ask" onKeyDown=${(/** @type {Event} */ event) => event.stopPropagation()}>
         <form method="dialog">
           <h2 id="ask">${t(`${what}.ask`)}</h2>

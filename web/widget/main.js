@@ -61,7 +61,7 @@ async function begin(host) {
   keepInTouch(chat, host);
   addEventListener("visibilitychange", () => (state.inFront.value = !document.hidden));
   addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.defaultPrevented) host.say("close");
+    if (event.key === "Escape" && !event.defaultPrevented) host.close();
   });
   draw(chat, host);
 }

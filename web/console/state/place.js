@@ -16,20 +16,27 @@ export const place = signal(parsed(location.hash));
 /** Is the context panel shown? It begins open where there is room for it. */
 export const infoOpen = signal(wide.matches && remembered() !== "closed");
 
-addEventListener("hashchange", () => {
+addEventListener("hashchange", arrive);
+
+function arrive() {
   const next = parsed(location.hash);
-  if (next.c !== place.peek().c && !wide.matches) infoOpen.value = false;
+  const { list, c } = place.peek();
+  if (next.list === list && next.c === c) return;
+  if (next.c !== c && !wide.matches) infoOpen.value = false;
   place.value = next;
-});
+}
 
 /** @param {Partial<Place>} next */
 export function go(next) {
   const { list, c } = { ...place.peek(), ...next };
-  const hash = c ? `#/${list}/${c}` : `#/${list}`;
-  if (location.hash !== hash) location.hash = hash;
+  const hash = hrefOf(list, c);
+  if (location.hash === hash) return;
+  location.hash = hash;
+  // At once, not with the event: a key that follows on the heels of this one is meant for the chat it opened.
+  arrive();
 }
 
-/** The address of a place, for links. @param {ListName} list @param {string} [c] */
+/** The address of a place, for links. @param {ListName} list @param {string|null} [c] */
 export function hrefOf(list, c) {
   return c ? `#/${list}/${c}` : `#/${list}`;
 }
