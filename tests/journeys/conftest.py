@@ -12,7 +12,7 @@ from tests.journeys.stage import Stage, a_stage
 from tests.real_servers import RealServers
 
 # A busy machine takes its time; what never comes still fails.
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from time import monotonic
 from app.infra.embedded.child import dies_with_this_process
 from app.settings import Settings
 
-READY_PATIENCE = 30.0
+READY_PATIENCE = 90.0
 STOP_PATIENCE = 20.0
 
 

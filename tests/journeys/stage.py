@@ -85,7 +85,7 @@ class Stage:
             await session.commit()
         return rows
 
-    async def until_sql(self, statement: str, within_s: float = 10, **values: Any) -> None:
+    async def until_sql(self, statement: str, within_s: float = 25, **values: Any) -> None:
         """Wait until a statement's one value is true."""
         deadline = asyncio.get_running_loop().time() + within_s
         while not (await self.sql(statement, **values))[0][0]:

@@ -100,7 +100,7 @@ async def test_two_visitors_are_served_through_a_crash_and_the_rating_arrives(
                 "WHERE vic.closed_at IS NULL AND vera.closed_at IS NOT NULL"
             )
         )
-    assert 0 <= wait_s < 1, "the second visitor is served within a second of the first one's end"
+    assert 0 <= wait_s < 5, "the second visitor is served at the first one's end, not at some later sweep"
 
     # The rating shows on the admin page.
     await console.goto(f"{agents.url}/admin/ratings")

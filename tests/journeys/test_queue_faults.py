@@ -215,12 +215,11 @@ async def test_an_offer_that_nobody_confirms_goes_to_somebody_else_at_the_old_pl
     silent = await shop.hire("Ana", capacity=1)
     ana = await stage.agent(silent)
     ana.auto_accept = False
-    vera = await stage.visitor(shop)
+    vera, vic = await stage.visitor(shop), await stage.visitor(shop, stage.two)
     began = time.monotonic()
     c = (await vera.command({"t": "start"}))["c"]
     offer = await ana.until(lambda f: f["t"] == "offer")
     assert (offer["c"], offer["mode"], offer["ttl_ms"]) == (c, "direct", 5000)
-    vic = await stage.visitor(shop, stage.two)
     await vic.command({"t": "start"})
     gone = await ana.until(lambda f: f["t"] == "offer.gone")
     assert (gone["c"], gone["gen"], gone["reason"]) == (c, offer["gen"], "expired")
@@ -245,11 +244,12 @@ async def test_an_offer_that_is_declined_goes_to_somebody_else(stage: Stage) -> 
     shop = await stage.shop()
     ana = await stage.agent(await shop.hire("Ana", capacity=1))
     ana.auto_accept = False
-    vera = await stage.visitor(shop)
+    ben, vera = await stage.agent(await shop.hire("Ben"), stage.one), await stage.visitor(shop)
+    await ben.command({"t": "status", "accept": False})
     c = (await vera.command({"t": "start"}))["c"]
     offer = await ana.until(lambda f: f["t"] == "offer")
     await ana.command({"t": "status", "accept": False})
-    ben = await stage.agent(await shop.hire("Ben"), stage.one)
+    await ben.command({"t": "status", "accept": True})
     assert (await ben.refused({"t": "offer.decline", "c": c, "gen": offer["gen"]}))["code"] == "stale", "it is not his"
     await ana.command({"t": "offer.decline", "c": c, "gen": offer["gen"]})
     assert (await ana.until(lambda f: f["t"] == "offer.gone"))["reason"] == "declined"

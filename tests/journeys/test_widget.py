@@ -172,6 +172,7 @@ async def test_nobody_is_there(server_process: StartServer, database: Database, 
     await vera.chat.get_by_label("Your question").fill("Do you ship to Norway?")
     await vera.button("Leave message").click()
     await vera.sees("Your message is with us.")
+    await expect(vera.chat.locator(".thanks")).to_be_focused()
     async with database.sessions() as session:
         emails = (await session.execute(text("SELECT email FROM visitor"))).scalars().all()
     assert "vera@example.com" in emails

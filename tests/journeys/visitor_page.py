@@ -58,7 +58,7 @@ class VisitorPage:
 
     async def holds(self, expression: str) -> None:
         """Wait until something is true on the shop's page, whose policy forbids Playwright's own way of waiting."""
-        for _ in range(200):
+        for _ in range(600):
             if await self.page.evaluate(expression):
                 return
             await asyncio.sleep(0.05)

@@ -72,7 +72,7 @@ class WireClient:
             compression=None,
             ping_interval=None,
             max_size=None,
-            open_timeout=10,
+            open_timeout=30,
         )
         self.close_code = None
         self._reader = asyncio.create_task(self._read(self._socket))
@@ -103,7 +103,7 @@ class WireClient:
         assert self._socket is not None
         self._socket.transport.abort()
 
-    async def closed(self, within_s: float = 10) -> int | None:
+    async def closed(self, within_s: float = 25) -> int | None:
         """Wait until the server hangs up; return its close code."""
         assert self._reader is not None
         await asyncio.wait_for(asyncio.shield(self._reader), within_s)
@@ -125,7 +125,7 @@ class WireClient:
         answer.add_done_callback(lambda _: task.done())
         return answer
 
-    async def command(self, frame: Frame, within_s: float = 10) -> Frame:
+    async def command(self, frame: Frame, within_s: float = 25) -> Frame:
         """Send a command and return its `ok`.
 
         Raises:
@@ -163,7 +163,7 @@ class WireClient:
 
     # Hearing
 
-    async def until(self, wanted: Callable[[Frame], bool], *, within_s: float = 10, after: int = 0) -> Frame:
+    async def until(self, wanted: Callable[[Frame], bool], *, within_s: float = 25, after: int = 0) -> Frame:
         """Return the first frame (from place `after` of the log on) that is wanted."""
         deadline = time.monotonic() + within_s
         place = after
@@ -181,7 +181,7 @@ class WireClient:
             except TimeoutError:
                 continue
 
-    async def event(self, kind: str, *, c: str | None = None, within_s: float = 10, after: int = 0) -> Frame:
+    async def event(self, kind: str, *, c: str | None = None, within_s: float = 25, after: int = 0) -> Frame:
         """Return the first `ev` of a kind."""
         return await self.until(
             lambda f: f["t"] == "ev" and f["kind"] == kind and c in (None, f["c"]),
@@ -189,7 +189,7 @@ class WireClient:
             after=after,
         )
 
-    async def head(self, c: str, state: str, *, within_s: float = 10, after: int = 0) -> Frame:
+    async def head(self, c: str, state: str, *, within_s: float = 25, after: int = 0) -> Frame:
         """Return the first head of a conversation in a state."""
         frame = await self.until(
             lambda f: f["t"] == "head" and f["head"]["c"] == c and f["head"]["state"] == state,
@@ -198,13 +198,13 @@ class WireClient:
         )
         return frame["head"]
 
-    async def refused(self, frame: Frame, within_s: float = 10) -> Frame:
+    async def refused(self, frame: Frame, within_s: float = 25) -> Frame:
         """Send a command and return its `err`."""
         answer = await asyncio.wait_for(self.post(frame), within_s)
         assert answer["t"] == "err", f"{frame} was carried out: {answer}"
         return answer
 
-    async def answer_to(self, line: str | bytes, within_s: float = 10) -> Frame:
+    async def answer_to(self, line: str | bytes, within_s: float = 25) -> Frame:
         """Send whatever this is and return the next `ok` or `err`."""
         seen = len(self.log)
         await self.raw(line)

@@ -1,7 +1,7 @@
 import { t } from "../shared/i18n.js";
 import { circleCheck, mail } from "../shared/icons.js";
 import { codePoints } from "../shared/text.js";
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Field, introComplete } from "./intro.js";
 import { available, draft, intro, prefersMessage, unsent, visitor } from "./state.js";
 
@@ -11,11 +11,16 @@ const LONGEST = 5000;
 export function MessageForm({ chat }) {
   const [sentTo, setSentTo] = useState("");
   const [missing, setMissing] = useState(false);
+  const thanks = useRef(/** @type {HTMLElement|null} */ (null));
   const kept = unsent.value.find((entry) => entry.kind === "leave_message");
   useEffect(() => {
     const { name, email } = visitor.value ?? {};
     intro.value = { name: intro.value.name || (name ?? ""), email: intro.value.email || (email ?? "") };
   }, [visitor.value]);
+  // The form is gone, and the focus with it: whoever uses the keyboard goes on from the thanks.
+  useEffect(() => {
+    if (sentTo) thanks.current?.focus();
+  }, [sentTo]);
 
   const over = codePoints(draft.value) - LONGEST;
   const send = (/** @type {Event} */ event) => {
@@ -29,7 +34,7 @@ export function MessageForm({ chat }) {
   };
   if (sentTo && kept?.state !== "failed")
     return html`
-      <section class="foot-card thanks" role="status">
+      <section class="foot-card thanks" role="status" tabindex="-1" ref=${thanks}>
         ${circleCheck(28)}
         <h2>${t(kept?.state === "pending" ? "left.kept" : "left.thanks")}</h2>
         <p>${t("left.where", { email: sentTo })}</p>

@@ -88,7 +88,8 @@ export function waitingSince(head, lanes) {
     if (event.from?.kind !== "visitor") break;
     since = event.at;
   }
-  return Math.max(since, head.assigned_at ?? 0);
+  // Time in the line counts: to the visitor it is one wait. An earlier episode is over.
+  return Math.max(since, head.queued_at);
 }
 
 /**
