@@ -42,10 +42,15 @@ class AlreadyThere(Exception):
     """The demo was made before."""
 
 
+class InUse(Exception):
+    """Somebody works at this desk: it has a site of its own."""
+
+
 def demo(
     password: Annotated[
         str | None, typer.Option(help="For everybody in it; at least 12 characters; a fresh one if not given.")
     ] = None,
+    yes: Annotated[bool, typer.Option(help="Also into a desk that has sites of its own.")] = False,
 ) -> None:
     """Fill a sample shop: teams, agents, canned replies and a month of chats with ratings."""
 
@@ -56,10 +61,17 @@ def demo(
             await upgrade(settings.database_url)
             first = await first_run(settings)
             async with offline_work(settings.database_url) as units, units.begin() as unit:
+                if not yes and await unit.session.scalar(select(Site.id).where(Site.key != DEMO_SITE_KEY).limit(1)):
+                    raise InUse
                 chats = await _fill(unit, settings.public_url, chosen)
         except AlreadyThere:
             typer.echo("The demo is here already: nothing to do.")
             return
+        except InUse:
+            raise fail(
+                "This desk is in use: it has sites of its own. The sample shop's people and chats would stand among "
+                "yours. Say --yes if you want that, or try it in an empty directory."
+            ) from None
         except DeskbellError as error:
             raise fail(error.message) from None
         typer.echo(f"The sample shop has {chats} chats behind it: {settings.public_url}/demo")

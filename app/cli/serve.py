@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.config import unknown_variables
 from app.cli.ending import WRONG_SETTING, fail, settings_or_exit
 from app.cli.first_run import first_run, sign_in_lines
 from app.cli.listening import PortError, require_free_port
@@ -28,6 +29,8 @@ def serve(
     """Start Postgres and Redis (unless their addresses are set), migrate, and serve."""
     settings = settings_or_exit()
     configure_logs(settings.log_level, settings.log_format)
+    for name in unknown_variables():
+        typer.echo(f"{name} is set, but Deskbell has no such setting.", err=True)
     try:
         require_free_port(settings)
         asyncio.run(_serve(settings, until_parent))

@@ -1,11 +1,16 @@
 """`deskbell init`, `create-user` and `demo`, as an operator runs them."""
 
+import asyncio
 import re
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
+from app.cli.offline_work import offline_work
+from app.identity.sites import SiteDetails, create_site
+from app.identity.teams import all_teams
+from app.ids import TeamId
 from app.settings import Settings
 
 
@@ -63,3 +68,18 @@ def test_the_demo_is_lively_and_made_once(deskbell) -> None:
     again = deskbell("demo")
     assert again.exit_code == 0
     assert "nothing to do" in again.output
+
+
+def test_the_demo_does_not_walk_into_a_desk_that_is_in_use(deskbell, settings: Settings) -> None:
+    assert deskbell("init").exit_code == 0
+    asyncio.run(_open_a_site(settings))
+    refused = deskbell("demo")
+    assert refused.exit_code == 1
+    assert "This desk is in use" in refused.output
+    assert deskbell("demo", "--yes").exit_code == 0
+
+
+async def _open_a_site(settings: Settings) -> None:
+    async with offline_work(settings.database_url) as units, units.begin() as work:
+        (team,) = await all_teams(work.session)
+        await create_site(work, SiteDetails("Bakery", TeamId(team.id), ["https://bakery.example"]))

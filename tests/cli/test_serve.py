@@ -15,8 +15,11 @@ from tests.journeys.server_process import free_port, is_ready
 
 async def test_serve_brings_all_up_and_an_interrupt_takes_all_down(directory: Path, deskbell: Deskbell) -> None:
     port = free_port()
-    serve = await deskbell("serve", DESKBELL_DATA_DIR=str(directory / "data"), DESKBELL_PORT=str(port))
+    serve = await deskbell(
+        "serve", DESKBELL_DATA_DIR=str(directory / "data"), DESKBELL_PORT=str(port), DESKBELL_PROT="1"
+    )
     await serve.until("/admin")
+    assert "DESKBELL_PROT is set, but Deskbell has no such setting." in serve.output
     assert f"http://127.0.0.1:{port}/demo" in serve.output
     assert f"http://127.0.0.1:{port}/console" in serve.output
     assert await is_ready(port)
