@@ -286,3 +286,43 @@ async def test_a_key_that_was_a_message_cannot_come_back_as_a_note(database: Dat
         both = draft(chat, "twice in one batch", by="agent"), draft(chat, "other words", by="agent")
         both[1].m = both[0].m
         assert [(await future).status for future in [one.post(each) for each in both]] == ["ok", "conflict"]
+
+
+@asynccontextmanager
+async def locked(database: Database, chat: Chat) -> AsyncIterator[None]:
+    """Somebody else has the conversation locked: a report, a migration, an operator."""
+    connection = await database.raw()
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT 1 FROM conversation WHERE id = $1 FOR UPDATE", chat.id)
+            yield
+    finally:
+        await connection.close()
+
+
+async def test_a_locked_conversation_holds_up_nobody_else_and_keeps_its_order(database: Database) -> None:
+    held, free = await chats(database, ["active", "active"])
+    async with writer(database) as one:
+        async with locked(database, held):
+            turns = range(20)
+            waiting = [one.post(draft(held, f"held {n}", by=("visitor", "agent")[n % 2])) for n in turns]
+            for n in turns:
+                assert (await asyncio.wait_for(one.post(draft(free, f"free {n}")), 20)).status == "ok"
+                waiting.append(one.post(draft(held, f"held {len(waiting)}")))
+            assert not any(future.done() for future in waiting)
+        assert [(await future).status for future in waiting] == ["ok"] * len(waiting)
+    lanes = await stored(database)
+    assert [words for _, _, words in lanes[held.id, PUBLIC]] == [f"held {n}" for n in range(len(waiting))]
+
+
+async def test_a_conversation_that_stays_locked_is_told_as_unavailable(database: Database) -> None:
+    held, free = await chats(database, ["active", "active"])
+    async with writer(database) as one:
+        async with locked(database, held):
+            first = draft(held, "one")
+            told = [await asyncio.wait_for(future, 20) for future in (one.post(first), one.post(draft(held, "two")))]
+            assert [outcome.status for outcome in told] == ["unavailable"] * 2
+            assert (await one.post(draft(free, "hello"))).status == "ok"
+        first = draft(held, "one", m=first.m)
+        assert (await one.post(first)).status == "ok"
+    assert [words for _, _, words in (await stored(database))[held.id, PUBLIC]] == ["one"]

@@ -3,7 +3,8 @@
 One task owns one Postgres connection. While a commit runs, drafts gather; the next commit takes all of them. There is
 no timer: at low load a batch is one message. A batch whose outcome is unknown (the connection broke) is repeated as
 the same batch, which is safe because the statement knows each key. Nobody is told "ok" before the commit, and
-publishing happens in the same tick as telling.
+publishing happens in the same tick as telling. A conversation that somebody else keeps locked is put aside, with all
+that comes for it, so that the others go on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
@@ -29,10 +31,21 @@ _POST = """
 SELECT status, seq, at, state
 FROM post_messages($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::uuid[], $8::text[])
 """
+# Of these conversations, those that somebody else has locked.
+_HELD = """
+WITH free AS (SELECT id FROM conversation WHERE id = ANY ($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED)
+SELECT id FROM conversation WHERE id = ANY ($1::uuid[]) EXCEPT SELECT id FROM free
+"""
 MAX_BATCH = 512
 MAX_QUEUED = 20_000
 PATIENCE_S = 5.0
 """How long a sender waits before hearing `unavailable`; the batch itself goes on being tried."""
+LOOK_S = 0.5
+"""How often the senders' patience is looked at."""
+LOCK_WAIT_MS = 250
+"""How long a batch waits for one conversation's lock."""
+ASIDE_S = 0.1
+"""Pause between two looks at conversations that others have locked."""
 
 Status = Literal["ok", "dup", "conflict", "closed", "not_yours", "not_found", "unavailable", "internal"]
 
@@ -96,22 +109,33 @@ class Journal:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._writing: list[Draft] = []
+        self._aside: dict[ConversationId, list[Draft]] = {}
+        self._look_at = 0.0
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
 
     def start(self) -> None:
         """Start the writer's task."""
-        self._task = asyncio.create_task(self._run(), name="journal")
+        self._tasks = [
+            asyncio.create_task(self._run(), name="journal"),
+            asyncio.create_task(self._mind_the_impatient(), name="journal.patience"),
+        ]
 
     async def stop(self) -> None:
-        """Write what is queued, then end. Never cancels a running commit."""
+        """Write what is queued, then end. A commit that does not end is left to itself when nobody waits any more."""
         self._stopping = True
         self._wake.set()
-        if self._task is not None:
-            await self._task
+        if self._tasks:
+            await asyncio.wait(self._tasks[:1], timeout=PATIENCE_S + 2 * LOOK_S)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._connection is not None:
-            await self._connection.close(timeout=2)
+            # It is terminated if it does not close in time.
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self._connection.close(timeout=2)
 
     async def drained(self) -> None:
         """Wait until nothing is queued or being written."""
@@ -131,34 +155,51 @@ class Journal:
 
     async def _run(self) -> None:
         while True:
+            if self._aside and time.monotonic() > self._look_at:
+                await self._take_up_again()
             if not self._queue:
-                self._idle.set()
-                if self._stopping:
-                    return
+                if not self._aside:
+                    self._idle.set()
+                    if self._stopping:
+                        return
                 self._wake.clear()
-                await self._wake.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(ASIDE_S if self._aside else None):
+                        await self._wake.wait()
                 continue
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
-            await self._settle(batch)
+            self._writing = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+            await self._settle(self._writing)
+            self._writing = []
 
     async def _settle(self, batch: list[Draft]) -> None:
         """Repeat a batch until its outcome is known, then publish and tell."""
         wait = 0.05
         while True:
+            if self._aside:
+                batch = self._without(self._aside, batch)
+                if not batch:
+                    return
             try:
                 rows = await self._write(batch)
                 break
             except Exception as error:
                 # Whatever it is, this task must live: without it the process would acknowledge nothing any more.
                 passing = _is_passing(error)
-                if passing or not isinstance(error, asyncpg.PostgresError):
+                if isinstance(error, asyncpg.LockNotAvailableError):
+                    if held := await self._held(batch):
+                        batch = self._without(held, batch)
+                        continue
+                elif passing or not isinstance(error, asyncpg.PostgresError):
                     await self._drop_connection()
                 if not passing:
                     await self._isolate(batch, error)
                     return
                 log.warning("journal.retry", error=repr(error), drafts=len(batch))
-            self._tell_the_impatient(batch)
             if self._stopping and all(draft.told for draft in batch):
+                # Whatever else is queued must not overtake them.
+                for draft in self._queue:
+                    draft.tell(Outcome("unavailable"))
+                self._queue.clear()
                 return
             await asyncio.sleep(wait)
             wait = min(wait * 2, 1.0)
@@ -182,9 +223,8 @@ class Journal:
         await self._settle(batch[middle:])
 
     async def _write(self, batch: list[Draft]) -> list[asyncpg.Record]:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await self._connect()
-        return await self._connection.fetch(
+        connection = await self._connected()
+        return await connection.fetch(
             _POST,
             [d.conversation_id for d in batch],
             [d.lane for d in batch],
@@ -196,30 +236,80 @@ class Journal:
             [d.body for d in batch],
         )
 
+    async def _held(self, batch: list[Draft]) -> set[ConversationId]:
+        """Return those of a batch's conversations that somebody else has locked just now."""
+        try:
+            rows = await (await self._connected()).fetch(_HELD, list({d.conversation_id for d in batch}))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            # The whole table is locked, or Postgres went away: then the batch comes again as it is.
+            return set()
+        return {ConversationId(row["id"]) for row in rows}
+
+    def _without(self, held: Collection[ConversationId], batch: list[Draft]) -> list[Draft]:
+        """Put drafts for conversations that are held aside, in order; return the others."""
+        rest: list[Draft] = []
+        for draft in batch:
+            if draft.conversation_id in held:
+                self._aside.setdefault(draft.conversation_id, []).append(draft)
+            else:
+                rest.append(draft)
+        return rest
+
+    async def _take_up_again(self) -> None:
+        """Queue what was put aside for conversations that are free by now, before whatever came later."""
+        waiting = [draft for drafts in self._aside.values() for draft in drafts]
+        held = await self._held(waiting)
+        for conversation_id in [c for c in self._aside if c not in held]:
+            self._queue.extendleft(reversed(self._aside.pop(conversation_id)))
+        self._look_at = time.monotonic() + ASIDE_S
+
+    async def _connected(self) -> asyncpg.Connection[asyncpg.Record]:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connect()
+            await self._connection.execute(f"SET lock_timeout = {LOCK_WAIT_MS}")
+        return self._connection
+
     async def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
 
-    def _tell_the_impatient(self, batch: list[Draft]) -> None:
-        """Say `unavailable` to senders who waited long enough. Drafts never tried are dropped: they come again.
+    async def _mind_the_impatient(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                if self._writing or self._aside:
+                    self._tell_the_impatient(time.monotonic() - PATIENCE_S)
+            except Exception:
+                log.exception("journal.patience_failed")
 
-        With a dropped draft go the later ones of its sender in that conversation: else they would overtake it.
+    def _tell_the_impatient(self, limit: float) -> None:
+        """Say `unavailable` to senders who have waited since before `limit`.
+
+        Drafts whose outcome is not in doubt are dropped: they come again. With a dropped draft go the later ones of
+        its sender in that conversation: else they would overtake it.
         """
-        limit = time.monotonic() - PATIENCE_S
-        for draft in batch:
+        for draft in self._writing:
             if draft.since < limit:
                 draft.tell(Outcome("unavailable"))
         dropped: set[tuple[UUID, UUID]] = set()
-        kept: deque[Draft] = deque()
-        for draft in self._queue:
-            sender = (draft.conversation_id, draft.sender_id)
-            if draft.since < limit or sender in dropped:
-                dropped.add(sender)
-                draft.tell(Outcome("unavailable"))
-            else:
-                kept.append(draft)
-        self._queue = kept
+        for conversation_id, drafts in list(self._aside.items()):
+            self._aside[conversation_id] = _patient(drafts, limit, dropped)
+        self._aside = {c: drafts for c, drafts in self._aside.items() if drafts}
+        self._queue = deque(_patient(self._queue, limit, dropped))
+
+
+def _patient(drafts: Iterable[Draft], limit: float, dropped: set[tuple[UUID, UUID]]) -> list[Draft]:
+    """Return the drafts that go on waiting; tell the others. `dropped`: (conversation, sender) of those told."""
+    kept: list[Draft] = []
+    for draft in drafts:
+        sender = (draft.conversation_id, draft.sender_id)
+        if draft.since < limit or sender in dropped:
+            dropped.add(sender)
+            draft.tell(Outcome("unavailable"))
+        else:
+            kept.append(draft)
+    return kept
 
 
 def _is_passing(error: Exception) -> bool:

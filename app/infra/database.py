@@ -37,7 +37,12 @@ class Model(DeclarativeBase):
 
 
 # A process that was put to sleep in the middle of a transaction must not hold its locks for longer than its lease.
-_SERVER = {"application_name": "deskbell", "idle_in_transaction_session_timeout": "10000"}
+# Whoever waits for a lock hears `unavailable` while their socket still lives: one that is silent for 25 s is closed.
+_SERVER = {
+    "application_name": "deskbell",
+    "idle_in_transaction_session_timeout": "10000",
+    "lock_timeout": "5000",
+}
 
 
 class Database:
@@ -66,7 +71,9 @@ class Database:
         Raises:
             OSError, asyncpg.PostgresError: the server cannot be reached.
         """
-        return await asyncpg.connect(asyncpg_url(self.url), timeout=5, command_timeout=30)
+        return await asyncpg.connect(
+            asyncpg_url(self.url), timeout=5, command_timeout=10, server_settings={"application_name": "deskbell"}
+        )
 
     async def close(self) -> None:
         """Give all pooled connections back."""
