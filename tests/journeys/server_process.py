@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
@@ -16,10 +17,19 @@ STOP_PATIENCE = 20.0
 
 
 class ServerProcess:
-    """One server process on one port. `url` is where it serves; `log` is all that it has written."""
+    """One server process on one port. `url` is where it serves; `log` is all that it has written.
 
-    def __init__(self, settings: Settings, log_file: Path) -> None:
+    Args:
+        settings: complete.
+        log_file: what it writes is added there.
+        command: the words after `python`.
+    """
+
+    def __init__(
+        self, settings: Settings, log_file: Path, command: Sequence[str] = ("-m", "app.cli", "worker")
+    ) -> None:
         self.settings = settings
+        self._command = command
         self.url = f"http://127.0.0.1:{settings.port}"
         self._log_file = log_file
         self._process: asyncio.subprocess.Process | None = None
@@ -38,9 +48,7 @@ class ServerProcess:
         with self._log_file.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "app.cli",
-                "worker",
+                *self._command,
                 env=_environment(self.settings),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,

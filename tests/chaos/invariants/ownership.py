@@ -1,0 +1,64 @@
+"""Conversations and agents: one owner, one state, no more than an agent can take, nobody passed over.
+
+Skills, transfers and offers that an agent may think about come with the fair queue: their invariants belong here,
+judged from `evidence.commits()`, which already holds every change of owner in the order of the commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.chaos.evidence import Evidence
+from tests.chaos.invariants import invariant
+
+
+@invariant("I10")
+def one_owner_and_rising_generations(evidence: Evidence) -> Iterator[str]:
+    """At most one owner at every commit; gen only rises."""
+    gens: dict[str, int] = {}
+    for row in evidence.commits():
+        c, gen = row["c"], row["gen"]
+        if gen < gens.get(c, -1) or (gen == gens.get(c) and row["before_gen"] is not None):
+            yield f"{c} went from generation {gens[c]} to {gen}"
+        gens[c] = gen
+        if (row["who"] is None) != (row["state"] in ("waiting", "closed")):
+            yield f"{c} is {row['state']} and belongs to {row['who']} at generation {gen}"
+        if row["open_stints"] != (row["state"] == "active"):
+            yield f"{c} is {row['state']} with {row['open_stints']} stints at generation {gen}"
+
+
+@invariant("I10")
+def late_commands_are_refused(evidence: Evidence) -> Iterator[str]:
+    """A fenced command is carried out at the generation that it names, and by one agent only."""
+    done: dict[tuple[str, int], str] = {}
+    for fenced in evidence.ledger.fenced:
+        if fenced.answered != fenced.gen + 1:
+            yield f"{fenced.command} for {fenced.c} at {fenced.gen} was carried out at {fenced.answered - 1}"
+        other = done.setdefault((fenced.c, fenced.answered), fenced.who)
+        if other != fenced.who:
+            yield f"{fenced.who} and {other} both made generation {fenced.answered} of {fenced.c}"
+
+
+@invariant("I11")
+def nobody_has_more_than_they_can_take(evidence: Evidence) -> Iterator[str]:
+    """Active + offered ≤ capacity at every commit, and load counts them."""
+    for row in evidence.audit:
+        if row["who"] is None or row["load"] is None:
+            continue
+        if row["owned"] > row["capacity"]:
+            yield f"agent {row['who']} had {row['owned']} of {row['capacity']} at {row['at']}"
+        if row["owned"] != row["load"]:
+            yield f"agent {row['who']} had {row['owned']}, counted as {row['load']}, at {row['at']}"
+
+
+@invariant("I12")
+def one_state(evidence: Evidence) -> Iterator[str]:
+    """Every conversation is in exactly one state; waiting in Postgres = waiting in Redis."""
+    for c, head in evidence.heads.items():
+        state = head["state"]
+        if (head["agent_id"] is None) != (state in ("waiting", "closed")):
+            yield f"{c} is {state} with agent {head['agent_id']}"
+        if head["open_stints"] != (state == "active"):
+            yield f"{c} is {state} with {head['open_stints']} stints that go on"
+        if head["open_episodes"] != (state != "closed"):
+            yield f"{c} is {state} with {head['open_episodes']} episodes that go on"
