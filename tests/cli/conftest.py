@@ -24,7 +24,7 @@ class Command:
     process: asyncio.subprocess.Process
     output: str = ""
 
-    async def until(self, words: str, patience: float = 60) -> None:
+    async def until(self, words: str, patience: float = 120) -> None:
         """Read on until it has written these words. Fails if it ends, or does not write them in time."""
         assert self.process.stdout is not None
         async with asyncio.timeout(patience):
@@ -33,10 +33,17 @@ class Command:
                 assert line, f"it ended without {words!r}:\n{self.output}"
                 self.output += line.decode()
 
-    async def ended(self, patience: float = 40) -> int:
-        """Its exit code once it has ended."""
-        rest, _ = await asyncio.wait_for(self.process.communicate(), patience)
-        self.output += rest.decode()
+    async def ended(self, patience: float = 90) -> int:
+        """Its exit code once it has ended. Fails with what it has written if that takes too long."""
+        assert self.process.stdout is not None
+        try:
+            async with asyncio.timeout(patience):
+                while line := await self.process.stdout.readline():
+                    self.output += line.decode()
+                await self.process.wait()
+        except TimeoutError:
+            still = children(self.process.pid)
+            raise AssertionError(f"it did not end; below it are {still}:\n{self.output}") from None
         assert self.process.returncode is not None
         return self.process.returncode
 
