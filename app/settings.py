@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     """Origins beside public_url's own from which the console may open a socket."""
     forwarded_allow_ips: str = "127.0.0.1"
     """Proxies (addresses or networks, by commas) whose X-Forwarded-* headers count."""
+    connections: Annotated[int, Field(ge=10, le=1_000_000)] = 10_000
+    """TCP connections that one server process holds."""
+    connections_per_address: Annotated[int, Field(ge=5, le=1_000_000)] = 200
+    """Of them, those of one address; behind a proxy, its sockets and long polls."""
     visitor_messages_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 60
     """Messages that one visitor may send, with a burst of twenty."""
     mail_url: Annotated[str, Field(repr=False, json_schema_extra=SECRET)] = ""

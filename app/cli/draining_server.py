@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import os
+import resource
+import sys
 from collections.abc import Awaitable, Callable
 from socket import socket
 from types import FrameType
@@ -10,7 +12,10 @@ from types import FrameType
 import structlog
 import uvicorn
 
-from app.cli.http_protocol import BoundedHeadProtocol
+from app.cli.connections import Connections
+from app.cli.http_protocol import bounded_http
+from app.cli.socket_protocol import SocketProtocol
+from app.infra.headcount import Headcount, Proxies
 from app.main import create_app
 from app.settings import Settings
 
@@ -21,18 +26,20 @@ DRAIN = 10.0
 GRACE = 3
 """Seconds that running requests get after that."""
 LARGEST_FRAME = 65_536
-LARGEST_HEAD = 32_768
-"""Bytes of a request's line and headers."""
+SPARE_FILES = 200
+"""Descriptors kept for Postgres, Redis, logs and whatever else a process opens."""
 
 
 def run_server(settings: Settings, bound: socket, ready_fd: int | None = None) -> None:
     """Serve on this socket until SIGTERM or SIGINT. A byte on `ready_fd` says that requests are taken."""
     app = create_app(settings)
+    addresses = Headcount(settings.connections_per_address, Proxies(settings.forwarded_allow_ips))
+    among = Connections(min(settings.connections, _open_files() - SPARE_FILES), addresses)
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=BoundedHeadProtocol,
-        ws="websockets-sansio",
+        http=bounded_http(among),
+        ws=SocketProtocol,
         ws_max_size=LARGEST_FRAME,
         # The wire has its own heartbeat; compression costs 40 KiB a connection.
         ws_ping_interval=None,
@@ -45,9 +52,17 @@ def run_server(settings: Settings, bound: socket, ready_fd: int | None = None) -
         forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE,
-        h11_max_incomplete_event_size=LARGEST_HEAD,
     )
     DrainingServer(config, app.drain, ready_fd).run(sockets=[bound])
+
+
+def _open_files() -> int:
+    """Let this process open as many files as it may; return how many."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        return sys.maxsize
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
 
 
 class DrainingServer(uvicorn.Server):

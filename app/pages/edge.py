@@ -54,6 +54,8 @@ class Edge:
         try:
             _check_host(scope)
             body = await _read_body(scope, receive)
+            if body is None:
+                return
             await self._app(scope, _replayed(body, receive), answer.send)
         except DeskbellError as error:
             await answer_for(Request(scope), error)(scope, receive, answer.send)
@@ -92,8 +94,12 @@ def _check_host(scope: Scope) -> None:
         raise Invalid("That Host cannot be one.", code="bad_host")
 
 
-async def _read_body(scope: Scope, receive: Receive) -> bytes:
-    """Read the whole body, which is small, so that its size and shape are known before any route runs."""
+async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
+    """Read the whole body, which is small, so that its size and shape are known before any route runs.
+
+    Returns:
+        None when the client left before its end: half a form must not pass for a whole one.
+    """
     headers = Headers(scope=scope)
     too_large = Invalid("At most 256 KiB, please.", code="too_large")
     announced = headers.get("content-length", "0")
@@ -106,7 +112,7 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            return None
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > MOST_BYTES:

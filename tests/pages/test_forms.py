@@ -17,7 +17,7 @@ XSS = [
     '"><img src=x onerror=alert(1)>',
     "' autofocus onfocus=alert(1) x='",
     "</textarea><svg onload=alert(1)>",
-    "{{ 7*7 }}{% print(1) %}",
+    "{{ 7777*7777 }}{% print(1) %}",
     "javascript:alert(1)",
     "<!--<script>--><b>&lt;",
 ]
@@ -181,7 +181,7 @@ async def test_hostile_words_are_shown_as_words(visit: Visit, cast: Cast, server
         page = (await client.get(path)).text
         for hostile in XSS:
             assert hostile not in page or not re.search("[<>\"'&]", hostile), (path, hostile)
-        assert "49" not in page or "7*7" in page
+        assert "60481729" not in page
 
 
 async def test_a_new_password_signs_its_agent_out(visit: Visit, cast: Cast, server: Deskbell) -> None:
