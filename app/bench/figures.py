@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 
 class Spread(Struct):
@@ -30,13 +30,16 @@ class Machine(Struct):
 
 
 class MessagesRun(Struct):
-    """One offered rate.
+    """One load.
 
     Attributes:
+        offered_per_s: what the schedule says; in a saturation run what was acknowledged.
         undecided: messages that had neither `ok` nor refusal when patience ended.
         send_late_ms: how late the generator itself was; when this is large, the machine is too small for the rate.
         cpu_us_per_message: processor time by process; `load` is the generator. A process that cannot be seen is null.
         server_cpu_us_per_message: the same, summed over all but the generator.
+        floor: the bare floor under the same load, just after it.
+        conversations, in_flight, stored: of a saturation run: its shape, and the messages that were stored before.
     """
 
     offered_per_s: float
@@ -52,6 +55,10 @@ class MessagesRun(Struct):
     retried: int
     cpu_us_per_message: dict[str, float | None]
     server_cpu_us_per_message: float
+    floor: MessagesRun | UnsetType = UNSET
+    conversations: int | UnsetType = UNSET
+    in_flight: int | UnsetType = UNSET
+    stored: int | UnsetType = UNSET
 
 
 class MessagesFigures(Struct):
@@ -62,6 +69,7 @@ class MessagesFigures(Struct):
     sockets: int
     seconds: float
     runs: list[MessagesRun]
+    saturation: list[MessagesRun]
 
 
 class IdleFigures(Struct):
@@ -108,24 +116,46 @@ def _percentile(ordered: Sequence[float], percent: int) -> float:
 
 
 def messages_table(figures: MessagesFigures) -> str:
-    """Return the runs as a table."""
-    heads = ("offered/s", "acked/s", "ack p50", "p99 ms", "delivery p50", "p99 ms", "lost", "doubled", "reordered")
-    rows: list[Sequence[str]] = [heads]
-    for run in figures.runs:
-        rows.append(
-            [f"{run.offered_per_s:g}", f"{run.acked_per_s:.0f}"]
-            + [f"{ms:.1f}" for ms in (run.ack_ms.p50, run.ack_ms.p99, run.delivery_ms.p50, run.delivery_ms.p99)]
-            + [str(count) for count in (run.lost, run.doubled, run.reordered)]
+    """Return the runs as a table, the floor's under each."""
+    rows: list[Sequence[str]] = [
+        (
+            "load",
+            "acked/s",
+            "ack p50",
+            "p99 ms",
+            "delivery p50",
+            "p99 ms",
+            "server CPU µs",
+            "lost",
+            "doubled",
+            "reordered",
         )
+    ]
+    for run in (*figures.runs, *figures.saturation):
+        load = f"{run.offered_per_s:g}/s"
+        if run.in_flight is not UNSET:
+            load = f"{run.conversations} × {run.in_flight}, {run.stored:,} stored"
+        rows.append(_row(load, run))
+        if run.floor is not UNSET:
+            rows.append(_row("floor", run.floor))
     lines = _aligned(rows)
     for run in figures.runs:
         shares = "  ".join(
             f"{name} {'?' if us is None else f'{us:.0f}'}" for name, us in run.cpu_us_per_message.items()
         )
-        lines.append(
-            f"{run.offered_per_s:g}/s: CPU µs a message: {shares}  servers together {run.server_cpu_us_per_message:.0f}"
-        )
+        lines.append(f"{run.offered_per_s:g}/s: CPU µs a message: {shares}")
     return "\n".join(lines)
+
+
+def _row(load: str, run: MessagesRun) -> list[str]:
+    times = (run.ack_ms.p50, run.ack_ms.p99, run.delivery_ms.p50, run.delivery_ms.p99)
+    return [
+        load,
+        f"{run.acked_per_s:.0f}",
+        *(f"{ms:.1f}" for ms in times),
+        f"{run.server_cpu_us_per_message:.0f}",
+        *(str(count) for count in (run.lost, run.doubled, run.reordered)),
+    ]
 
 
 def idle_table(figures: IdleFigures) -> str:

@@ -1,4 +1,4 @@
-"""What is measured: Postgres, Redis and two server processes, started for the measurement and gone after it."""
+"""What is measured: Postgres, Redis and pairs of server processes, started for the measurement and gone after it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,8 @@ STOP_PATIENCE_S = 20.0
 ALMOST_NO_LIMIT = 1_000_000
 """Messages a minute: it is the server that is to be measured, not its throttle."""
 NAMES = ("worker_a", "worker_b")
+DESKBELL = ("-m", "app.cli", "worker")
+FLOOR = ("-m", "app.bench.floor")
 
 
 class BenchError(Exception):
@@ -41,21 +43,32 @@ class Ground:
 
     Attributes:
         directory: for files of this measurement; removed after it.
-        ports: of the two server processes.
-        pids: by name: the server processes, and Postgres and Redis if they are ours.
+        pids: by name: Postgres and Redis, if they are ours.
         sql: a connection of our own.
     """
 
     settings: Settings
     directory: Path
-    ports: tuple[int, int]
     pids: dict[str, int]
     sql: Connection
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two server processes at work.
+
+    Attributes:
+        ports: one each.
+        pids: by name: theirs, and the ground's.
+    """
+
+    ports: tuple[int, int]
+    pids: dict[str, int]
+
+
 @asynccontextmanager
 async def ground(settings: Settings, *, configured: bool) -> AsyncGenerator[Ground]:
-    """Start everything that is measured; stop it at the end.
+    """Start what server processes need; stop it at the end.
 
     Args:
         settings: of this environment. Its addresses are used only with `configured`.
@@ -80,10 +93,7 @@ async def ground(settings: Settings, *, configured: bool) -> AsyncGenerator[Grou
                         "That database holds sites of its own: name one that is kept for measurements in "
                         "DESKBELL_DATABASE_URL."
                     )
-                async with _workers(settings, directory) as workers:
-                    ports = (workers[0][0], workers[1][0])
-                    ours = {name: pid for name, (_, pid) in zip(NAMES, workers, strict=True)}
-                    yield Ground(settings, directory, ports, ours | pids, sql)
+                yield Ground(settings, directory, pids, sql)
             finally:
                 await sql.close()
     finally:
@@ -122,18 +132,28 @@ async def _servers(
 
 
 @asynccontextmanager
-async def _workers(settings: Settings, directory: Path) -> AsyncGenerator[list[tuple[int, int]]]:
-    """Two `deskbell worker` processes; gives (port, pid) of each."""
+async def pair(here: Ground, program: Sequence[str] = DESKBELL) -> AsyncGenerator[Pair]:
+    """Start two processes of a program and stop them at the end.
+
+    Args:
+        program: arguments of Python; DESKBELL or FLOOR.
+
+    Raises:
+        BenchError: one does not start.
+    """
     running: list[asyncio.subprocess.Process] = []
-    ports = [_free_port() for _ in NAMES]
+    ports = (_free_port(), _free_port())
     try:
         processes = await asyncio.gather(
             *(
-                _worker(settings.replaced(port=port, public_url=""), directory / f"{name}.log", running)
+                _process(
+                    program, here.settings.replaced(port=port, public_url=""), here.directory / f"{name}.log", running
+                )
                 for name, port in zip(NAMES, ports, strict=True)
             )
         )
-        yield [(port, process.pid) for port, process in zip(ports, processes, strict=True)]
+        ours = {name: process.pid for name, process in zip(NAMES, processes, strict=True)}
+        yield Pair(ports, ours | here.pids)
     finally:
         for process in running:
             if process.returncode is None:
@@ -145,8 +165,8 @@ async def _workers(settings: Settings, directory: Path) -> AsyncGenerator[list[t
                 process.kill()
 
 
-async def _worker(
-    settings: Settings, log: Path, running: list[asyncio.subprocess.Process]
+async def _process(
+    program: Sequence[str], settings: Settings, log: Path, running: list[asyncio.subprocess.Process]
 ) -> asyncio.subprocess.Process:
     """Start one; return when it takes requests."""
     reading, writing = os.pipe()
@@ -154,9 +174,7 @@ async def _worker(
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "app.cli",
-                "worker",
+                *program,
                 "--ready-fd",
                 str(writing),
                 env={**os.environ, **settings.environment()},

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from app.bench.driver import driver
 from app.bench.figures import IdleFigures, machine
-from app.bench.ground import NAMES, ground
+from app.bench.ground import NAMES, ground, pair
 from app.bench.orders import Orders
 from app.bench.scene import set_scene
 from app.bench.usage import cpu_of, memory_of
@@ -35,24 +35,24 @@ async def bench_idle(
         BenchError, EmbeddedError: it cannot be done.
     """
     tell("starting Postgres, Redis and two server processes")
-    async with ground(settings, configured=configured) as here:
+    async with ground(settings, configured=configured) as here, pair(here) as servers:
         where = machine()
-        scene = await set_scene(here.sql, here.settings.secret_key, here.ports, 0, sockets)
+        scene = await set_scene(here.sql, here.settings.secret_key, servers.ports, 0, sockets)
         async with driver(Orders(scene.seats, []), here.directory) as generator:
             first = min(FIRST, sockets // 2)
             await generator.open(first)
             await asyncio.sleep(SETTLE_S)
-            base = memory_of(here.pids)
+            base = memory_of(servers.pids)
             tell(f"opening {sockets} sockets")
             began = time.monotonic()
             await generator.open(sockets)
             opened_per_s = (sockets - first) / (time.monotonic() - began)
             await asyncio.sleep(SETTLE_S)
             tell(f"watching them for {seconds:g} s")
-            before = cpu_of(here.pids)
+            before = cpu_of(servers.pids)
             await asyncio.sleep(seconds)
-            after = cpu_of(here.pids)
-            memory = memory_of(here.pids)
+            after = cpu_of(servers.pids)
+            memory = memory_of(servers.pids)
             await generator.quit()
     shares = {name: (after[name] - before[name]) / seconds for name in before}
     grown = sum(memory[name] - base[name] for name in NAMES)

@@ -31,7 +31,8 @@ class Orders(Struct):
     Attributes:
         seats: the sockets, in the order to open them.
         conversations: ids.
-        rate: messages offered a second, over all conversations; 0 when nobody speaks.
+        rate: messages offered a second, over all conversations.
+        in_flight: instead of a rate: so many messages of each conversation are always on their way.
         warm_s: seconds at that rate before the measurement.
         seconds: of the measurement.
         seed: of the arrival times.
@@ -40,16 +41,17 @@ class Orders(Struct):
     seats: list[Seat]
     conversations: list[str]
     rate: float = 0
+    in_flight: int = 0
     warm_s: float = 0
     seconds: float = 0
     seed: int = 0
 
 
 class Said(Struct, array_like=True):
-    """One message of the schedule. `s` is 0 while no `ok` has come."""
+    """One message. `socket` is the place of its seat; `s` is 0 while no `ok` has come."""
 
     conversation: int
-    side: Side
+    socket: int
     s: int = 0
 
 
@@ -57,12 +59,12 @@ class Heard(Struct, array_like=True):
     """What one socket received of one conversation, in the order of arrival.
 
     Attributes:
-        side: whose socket.
-        events: (sequence number, place of the message in the schedule).
+        socket: the place of its seat.
+        events: (sequence number, place of the message among all).
     """
 
     conversation: int
-    side: Side
+    socket: int
     events: list[tuple[int, int]]
 
 
@@ -70,9 +72,9 @@ class Diary(Struct):
     """What the generator saw.
 
     Attributes:
-        said: all messages, by their place in the schedule.
+        said: all messages, by their place.
         warm: how many of them came before the measurement.
-        heard: one entry a socket and conversation.
+        heard: one entry for each socket and conversation, even if it heard nothing.
         retried: messages sent again because the server asked for it.
         busy_s: from the first measured message to the later of the schedule's end and the last acknowledgement.
         ack_ms, delivery_ms, late_ms: of measured messages. From the moment a message was due: until its `ok`, until

@@ -19,7 +19,28 @@ from app.ids import SiteId, VisitorId, uuid7
 PER_AGENT = 4
 """Conversations of one agent."""
 ARRIVAL = timedelta(minutes=10)
+AGE = timedelta(hours=1)
+"""Since a conversation was assigned: not just now, or every agent would be told of it once more."""
 SITE = "s_bench_"
+
+EACH = 50
+"""Messages of one conversation in a filled database."""
+_FILL = """
+WITH old AS MATERIALIZED (
+    SELECT gen_random_uuid() AS id, gen_random_uuid() AS visitor, now() - n * interval '1 minute' AS at
+    FROM generate_series(1, $3::int) n
+), visitors AS (
+    INSERT INTO visitor (id, site_id, seen_at) SELECT visitor, $1, at FROM old
+), threads AS (
+    INSERT INTO conversation
+        (id, site_id, team_id, visitor_id, state, episode, public_seq, queued_at, closed_at, changed_at)
+    SELECT id, $1, $2, visitor, 'closed', 1, $4::int, at, at, at FROM old
+)
+INSERT INTO message (conversation_id, lane, seq, m, kind, sender_kind, sender_id, episode, at, body)
+SELECT id, 0, s, gen_random_uuid(), 'message', 'visitor', visitor, 1, at,
+       jsonb_build_object('text', 'Is the blue one still to be had in size ' || s || ', and when would it come?')
+FROM old CROSS JOIN generate_series(1, $4::int) s
+"""
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -38,12 +59,16 @@ class Scene:
 
 
 async def set_scene(
-    connection: Connection, secret_key: str, ports: Sequence[int], conversations: int, sockets: int
+    connection: Connection, secret_key: str, ports: Sequence[int], conversations: int, sockets: int, windows: int = 1
 ) -> Scene:
     """Make a site with active conversations; visitors without one fill up to `sockets`.
 
     Visitors of even conversations sit at the first port and their agents at the second; the others the other way
-    round. So every word crosses from one process to the other.
+    round. So every word crosses from one process to the other. Of several windows of one person every second is at
+    the other port.
+
+    Args:
+        windows: sockets of each person in a conversation.
     """
     now = datetime.now(UTC)
     # All are on their way; whoever opens sockets slowly should not find conversations taken back meanwhile.
@@ -96,6 +121,7 @@ async def set_scene(
                     "agent_id": agent_of[place],
                     "episode": 1,
                     "assigned_at": now,
+                    "changed_at": now - AGE,
                 }
                 for place, thread in enumerate(threads)
             ],
@@ -126,20 +152,36 @@ async def set_scene(
                 for place, episode in enumerate(episodes)
             ],
         )
-        tickets = await _tickets(connection, [agent for agent, _ in agents], now)
+        tickets = await _tickets(connection, [agent for agent, _ in agents] * windows, now)
 
     def token(visitor: UUID) -> str:
         return issue_visitor_token(secret_key.encode(), VisitorId(visitor), SiteId(site_id), 0, now)[0]
 
     seats = [
-        Seat(ports[1 - places[0] % 2], ticket, "agent", places)
-        for (_, places), ticket in zip(agents, tickets, strict=True)
+        Seat(ports[(1 + places[0] + number // len(agents)) % 2], ticket, "agent", places)
+        for number, ((_, places), ticket) in enumerate(zip(agents * windows, tickets, strict=True))
     ]
     seats += [
-        Seat(ports[place % 2], token(visitor), "visitor", [place] if place < conversations else [])
-        for place, visitor in enumerate(visitors)
+        Seat(ports[(place + window) % 2], token(visitor), "visitor", [place] if place < conversations else [])
+        for window in range(windows)
+        for place, visitor in enumerate(visitors[: conversations if window else None])
     ]
     return Scene(threads, seats)
+
+
+async def fill(connection: Connection, messages: int) -> None:
+    """Store closed conversations with so many messages in all, as a year of business leaves them."""
+    site_id, team_id = uuid7(), uuid7()
+    async with connection.transaction():
+        await connection.execute("INSERT INTO team (id, name) VALUES ($1, $2)", team_id, f"Bench {team_id.hex[-8:]}")
+        await connection.execute(
+            "INSERT INTO site (id, key, name, identity_secret, team_id) VALUES ($1, $2, 'Bench', '', $3)",
+            site_id,
+            SITE + site_id.hex[-12:],
+            team_id,
+        )
+        await connection.execute(_FILL, site_id, team_id, messages // EACH, EACH)
+    await connection.execute("VACUUM ANALYZE")
 
 
 async def strike_scene(connection: Connection, scene: Scene) -> None:

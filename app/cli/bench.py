@@ -31,22 +31,43 @@ UseConfigured = Annotated[
 
 @bench.command()
 def messages(
-    rates: Annotated[str, typer.Option(help="Messages offered a second, one run each.")] = "200,1000",
-    seconds: Annotated[float, typer.Option(min=0.5, help="Length of a run.")] = 10,
-    warm_up: Annotated[float, typer.Option(min=0, help="Seconds at the same rate before it.")] = 2,
-    conversations: Annotated[int, typer.Option(min=1, help="Active ones, each with a visitor and an agent.")] = 200,
-    sockets: Annotated[int, typer.Option(min=0, help="At least so many: idle visitors fill up.")] = 0,
+    rates: Annotated[str, typer.Option(help="Messages offered a second, one run each.")] = "200,1000,2000,4000",
+    seconds: Annotated[float, typer.Option(min=0.5, help="Length of a run.")] = 8,
+    warm_up: Annotated[float, typer.Option(min=0, help="Seconds at the same load before each.")] = 2,
+    conversations: Annotated[int, typer.Option(min=1, help="Active ones, each with a visitor and an agent.")] = 1000,
+    sockets: Annotated[int, typer.Option(min=0, help="At least so many: idle visitors fill up.")] = 2000,
+    saturation: Annotated[
+        str, typer.Option(help="Conversations x messages of each always in flight, one run each; empty: none.")
+    ] = "1x64,50x4,200x1",
+    saturation_seconds: Annotated[float, typer.Option(min=0.5, help="Length of such a run.")] = 4,
+    stored: Annotated[
+        int, typer.Option(min=0, help="Repeat the saturation runs with so many messages stored; 0: do not.")
+    ] = 1_000_000,
     use_configured: UseConfigured = False,
     as_json: AsJson = False,
 ) -> None:
-    """Offer durable messages at given rates; every one crosses between two server processes."""
+    """Offer durable messages at given rates, then as many as are taken; beside the bare floor. About five minutes."""
     # Here, not above: the other commands do without all this.
     from app.bench.figures import messages_table
     from app.bench.messages import Plan, bench_messages
 
     if not re.fullmatch(r"0*[1-9]\d*(,0*[1-9]\d*)*", rates):
         raise fail("--rates wants whole numbers above zero, by commas: 200,1000.", WRONG_SETTING)
-    plan = Plan([int(rate) for rate in rates.split(",")], seconds, warm_up, conversations, sockets)
+    if not re.fullmatch(r"([1-9]\d*x[1-9]\d*(,[1-9]\d*x[1-9]\d*)*)?", saturation):
+        raise fail("--saturation wants conversations x messages in flight, by commas: 1x64,50x4.", WRONG_SETTING)
+    shapes = [
+        (int(left), int(right)) for left, _, right in (shape.partition("x") for shape in saturation.split(",") if shape)
+    ]
+    plan = Plan(
+        [int(rate) for rate in rates.split(",")],
+        seconds,
+        warm_up,
+        conversations,
+        sockets,
+        shapes,
+        saturation_seconds,
+        stored if shapes else 0,
+    )
     _show(
         lambda settings: bench_messages(settings, plan, configured=use_configured, tell=_tell),
         messages_table,

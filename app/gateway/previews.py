@@ -9,7 +9,7 @@ from app.chat.heads import heads_by_id
 from app.chat.wire import encode
 from app.gateway.hub import Hub
 from app.infra.background import Background
-from app.infra.keys import team_topic
+from app.infra.keys import agent_topic, team_topic
 from app.infra.work import WorkUnits
 from app.protocol.frames import HeadChanged
 
@@ -17,7 +17,7 @@ SETTLE_S = 0.25
 
 
 class Previews:
-    """Tells teams the heads of conversations that were touched."""
+    """Tells who lists them the heads of conversations that were touched."""
 
     def __init__(self, hub: Hub, work: WorkUnits, background: Background) -> None:
         self._hub = hub
@@ -37,4 +37,8 @@ class Previews:
         async with self._work.begin() as work:
             heads = await heads_by_id(work.session, touched)
         for head in heads:
-            self._hub.tell(team_topic(head["team"]["id"]), encode(HeadChanged(head=head)))
+            # An active conversation is on its agent's list alone. Telling the whole team of each visitor that comes
+            # and goes drowned 250 agents when a thousand visitors came at once.
+            owner = head["agent"]["id"] if head["state"] == "active" else None
+            topic = agent_topic(owner) if owner else team_topic(head["team"]["id"])
+            self._hub.tell(topic, encode(HeadChanged(head=head)))

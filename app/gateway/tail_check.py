@@ -27,6 +27,9 @@ log = structlog.get_logger()
 EVERY_S = 10.0
 OVERLAP_S = 5.0
 """Changes commit a little later than they are dated."""
+AT_ONCE = 100
+"""Heads told in a row; about 60 KiB."""
+BREATH_S = 0.05
 
 
 class TailCheck:
@@ -92,8 +95,11 @@ class TailCheck:
                     if cursor is not None and places[lane] > cursor.head:
                         cursor.head = places[lane]
                     self._following.missed(connection, topic)
-        for head in heads:
+        for number, head in enumerate(heads, 1):
             self._hub.receive(team_topic(head["team"]["id"]), encode(HeadChanged(head=head)))
+            if number % AT_ONCE == 0:
+                # After a long outage there are many: all at once would overflow the outbox of every agent.
+                await asyncio.sleep(BREATH_S)
         for topic in topics:
             if topic.startswith("q:"):
                 self._hub.receive(topic, b"!moved")

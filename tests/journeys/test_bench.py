@@ -11,23 +11,31 @@ from app.bench.orders import Heard, Said
 from tests.conftest import FreshDatabase
 
 
-async def test_messages_on_servers_of_its_own() -> None:
+async def test_messages_on_servers_of_its_own_beside_the_floor() -> None:
     figures = await measured(
-        "messages", "--rates", "50,100", "--seconds", "1", "--warm-up", "0.5", "--conversations", "6", "--sockets", "20"
+        *("messages", "--rates", "60", "--seconds", "1", "--warm-up", "0.3", "--conversations", "6"),
+        *("--sockets", "20", "--saturation", "1x40", "--saturation-seconds", "0.5", "--stored", "500"),
     )
 
     assert figures["machine"].keys() == {"system", "cpus", "python", "load_before"}
     assert (figures["conversations"], figures["sockets"], figures["seconds"]) == (6, 20, 1)
-    slow, fast = figures["runs"]
-    for run, rate in ((slow, 50), (fast, 100)):
-        assert run["offered_per_s"] == run["messages"] == rate
-        assert run["acked_per_s"] > 0
-        for name in ("ack_ms", "delivery_ms", "send_late_ms"):
-            assert 0 < run[name]["p50"] <= run[name]["p99"], name
-        assert run["cpu_us_per_message"].keys() == {"worker_a", "worker_b", "postgres", "redis", "load"}
-        assert all(us >= 0 for us in run["cpu_us_per_message"].values())
-        assert run["server_cpu_us_per_message"] > 0
-        assert [run[name] for name in ("lost", "doubled", "reordered", "undecided")] == [0, 0, 0, 0]
+    [run], [empty, full] = figures["runs"], figures["saturation"]
+    assert run["offered_per_s"] == run["messages"] == 60
+    for load in (empty, full):
+        assert (load["conversations"], load["in_flight"]) == (1, 40)
+    assert (empty["stored"], full["stored"]) == (0, 500)
+    for one in (run, empty, full):
+        for program in (one, one["floor"]):
+            assert program["acked_per_s"] > 0
+            assert 0 <= program["send_late_ms"]["p50"] <= program["send_late_ms"]["p99"]
+            for name in ("ack_ms", "delivery_ms"):
+                assert 0 < program[name]["p50"] <= program[name]["p99"], name
+            assert program["cpu_us_per_message"].keys() == {"worker_a", "worker_b", "postgres", "redis", "load"}
+            assert all(us >= 0 for us in program["cpu_us_per_message"].values())
+            assert program["server_cpu_us_per_message"] > 0
+            assert [program[name] for name in ("lost", "doubled", "undecided")] == [0, 0, 0]
+        # Order over two windows is what the floor does without.
+        assert one["reordered"] == 0
 
 
 async def test_idle_on_the_configured_servers(fresh_database: FreshDatabase, redis_url: str) -> None:
@@ -44,20 +52,22 @@ async def test_idle_on_the_configured_servers(fresh_database: FreshDatabase, red
 
 
 def test_exactness_finds_each_kind_of_fault() -> None:
-    said = [Said(0, "visitor", 1), Said(0, "agent", 2), Said(0, "visitor", 3)]
+    vera, ana = 0, 1
+    said = [Said(0, vera, 1), Said(0, ana, 2), Said(0, vera, 3)]
     stored = {0: [(1, 0), (2, 1), (3, 2)]}
 
-    def heard(visitor: list[tuple[int, int]], agent: list[tuple[int, int]]) -> list[Heard]:
-        return [Heard(0, "visitor", visitor), Heard(0, "agent", agent)]
+    def heard(by_vera: list[tuple[int, int]], by_ana: list[tuple[int, int]]) -> list[Heard]:
+        return [Heard(0, vera, by_vera), Heard(0, ana, by_ana)]
 
     whole = [(1, 0), (2, 1), (3, 2)]
     assert compare(said, heard(whole, whole), stored) == Exactness()
     assert compare(said, heard(whole, whole[:2]), stored) == Exactness(lost=1)
+    assert compare(said, heard(whole, []), stored) == Exactness(lost=3)
     assert compare(said, heard(whole, whole), {0: whole[:2]}) == Exactness(lost=1)
     assert compare(said, heard([*whole, (3, 2)], whole), stored) == Exactness(doubled=1)
     assert compare(said, heard([(1, 0), (3, 2), (2, 1)], whole), stored).reordered > 0
     assert compare(said, heard(whole, whole), {0: [*whole, (4, 2)]}) == Exactness(doubled=1)
-    swapped = [Said(0, "visitor", 3), Said(0, "agent", 2), Said(0, "visitor", 1)]
+    swapped = [Said(0, vera, 3), Said(0, ana, 2), Said(0, vera, 1)]
     other = [(1, 2), (2, 1), (3, 0)]
     assert compare(swapped, heard(other, other), {0: other}) == Exactness(reordered=1)
 
