@@ -125,6 +125,8 @@ async def accept(work: Work, conversation_id: UUID, gen: int, agent: Actor, now:
         Conflict: `stale`: the offer is off, or was not theirs.
     """
     conversation = await lock(work.session, conversation_id)
+    if _taken_already(work, conversation, gen, agent, now):
+        return conversation
     lifecycle.check_generation(conversation.gen, gen)
     conversation.state = lifecycle.after(conversation.state, "accept")
     if conversation.agent_id != agent.id:
@@ -141,6 +143,8 @@ async def claim(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: 
         Conflict: `stale` or `at_capacity`.
     """
     conversation = await lock(work.session, conversation_id)
+    if _taken_already(work, conversation, gen, agent, now):
+        return conversation
     lifecycle.check_generation(conversation.gen, gen)
     state = lifecycle.after(conversation.state, "claim")
     await take_slot(work.session, agent.id, now)
@@ -150,6 +154,19 @@ async def claim(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: 
     work.record(AgentChanged(agent.id))
     work.record(ConversationUnqueued(ConversationId(conversation.id), TeamId(conversation.team_id)))
     return conversation
+
+
+def _taken_already(work: Work, conversation: Conversation, gen: int, agent: Actor, now: datetime) -> bool:
+    """Tell whether the agent's own command of this generation was carried out, though its answer was lost.
+
+    Then nobody was told what it did either: it is told now.
+    """
+    taken = conversation.state == "active" and conversation.agent_id == agent.id and conversation.gen == gen + 1
+    if taken:
+        touched(work, conversation, now, agent.id)
+        work.record(AgentChanged(agent.id))
+        work.record(ConversationUnqueued(ConversationId(conversation.id), TeamId(conversation.team_id)))
+    return taken
 
 
 async def _joined(work: Work, conversation: Conversation, agent: Actor, now: datetime) -> None:
@@ -167,6 +184,8 @@ async def reopen(work: Work, conversation_id: UUID, gen: int, agent: Actor, now:
         Conflict: `stale` or `at_capacity`.
     """
     conversation = await lock(work.session, conversation_id)
+    if _taken_already(work, conversation, gen, agent, now):
+        return conversation
     lifecycle.check_generation(conversation.gen, gen)
     state = lifecycle.after(conversation.state, "reopen")
     await take_slot(work.session, agent.id, now)

@@ -18,7 +18,7 @@ async def offline_work(database_url: str) -> AsyncGenerator[WorkUnits]:
     """
     database = Database(database_url, pool_size=2)
     try:
-        yield WorkUnits(database, _nobody)
+        yield WorkUnits(database, _nobody, patience_s=None)
     finally:
         await database.close()
 

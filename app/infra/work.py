@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -17,6 +18,8 @@ from app.events import Event
 from app.infra.database import Database
 
 React = Callable[[Sequence[Event]], Awaitable[None]]
+PATIENCE_S = 8.0
+"""How long a transaction may take, with the wait for a connection: a socket that is silent for 25 s is closed."""
 
 
 class Work:
@@ -44,21 +47,24 @@ class WorkUnits:
     Args:
         database: where the transactions run.
         react: called with the facts after each commit. Not called when nothing was recorded.
+        patience_s: most seconds for a transaction; None: as long as it takes.
     """
 
-    def __init__(self, database: Database, react: React) -> None:
+    def __init__(self, database: Database, react: React, patience_s: float | None = PATIENCE_S) -> None:
         self._database = database
         self._react = react
+        self._patience_s = patience_s
 
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[Work]:
         """Run a block in one transaction: commit at its end, roll back if it raises.
 
         Raises:
-            Unavailable: Postgres cannot be reached, or refused for a passing reason.
+            Unavailable: Postgres cannot be reached, does not answer, or refused for a passing reason. If the commit
+                itself was not answered it may be done all the same: every command can be given again.
         """
         try:
-            async with self._database.sessions() as session:
+            async with asyncio.timeout(self._patience_s), self._database.sessions() as session:
                 work = Work(session)
                 yield work
                 await session.commit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.chat import episodes, lines
@@ -26,6 +27,10 @@ async def rate(work: Work, conversation: Conversation, score: int, comment: str 
     episode = None if conversation.episode == 0 else await episodes.current(work.session, conversation)
     if episode is None or episode.closed_at is None or episode.agent_id is None:
         raise Conflict("There is no ended chat to rate.", code="not_ratable")
+    known = await work.session.scalar(select(Rating).where(Rating.episode_id == episode.id))
+    if known is not None and known.score == score and comment in (None, known.comment):
+        # Given again because its answer was lost: nothing new to say of it.
+        return
     episode.rating_prompted_at = episode.rating_prompted_at or now
     statement = insert(Rating).values(
         episode_id=episode.id,

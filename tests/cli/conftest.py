@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -82,18 +81,3 @@ def plain_environment(added: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without its settings of Deskbell, with these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DESKBELL_")}
     return {**kept, "PYTHONUNBUFFERED": "1", **added}
-
-
-def children(pid: int) -> dict[int, str]:
-    """The processes that a process has started, and their command lines."""
-    found: dict[int, str] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            state, parent = re.sub(r"^.*\) ", "", (entry / "stat").read_text()).split()[:2]
-            if int(parent) == pid and state != "Z":
-                found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
-        except (OSError, ValueError):
-            continue
-    return found

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 from app.settings import Settings
-from tests.cli.conftest import ROOT, Command, Deskbell, children
+from tests.cli.conftest import ROOT, Command, Deskbell
 from tests.infra.embedded.conftest import gone
 from tests.journeys.server_process import free_port, is_ready
+from tests.process_table import children
 
 
 async def test_serve_brings_all_up_and_an_interrupt_takes_all_down(directory: Path, deskbell: Deskbell) -> None:

@@ -8,6 +8,7 @@ from playwright.async_api import Browser, async_playwright, expect
 
 from tests.conftest import StartServer as StartServer
 from tests.journeys.chromium import FLAGS, find_chromium
+from tests.journeys.house import House, a_house
 from tests.journeys.stage import Stage, a_stage
 from tests.real_servers import RealServers
 
@@ -42,3 +43,18 @@ async def stage(standing_stage: Stage) -> AsyncIterator[Stage]:
     await standing_stage.forget_limits()
     yield standing_stage
     await standing_stage.send_home()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def standing_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """One house for all tests that break its servers and mend them again."""
+    async with a_house(tmp_path_factory.mktemp("house"), visitor_messages_per_minute=6000) as house:
+        yield house
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def house(standing_house: House) -> AsyncIterator[House]:
+    """Servers to be stopped and killed, and two server processes on them."""
+    await standing_house.stage.forget_limits()
+    yield standing_house
+    await standing_house.stage.send_home()

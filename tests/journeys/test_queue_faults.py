@@ -3,89 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from uuid import UUID
 
-import asyncpg
 import httpx2
 import pytest
 import pytest_asyncio
 
-from app.infra.database import asyncpg_url
-from app.infra.embedded import EmbeddedServers
-from app.infra.redis import FAILURES, connect
+from app.infra.redis import connect
 from tests.journeys.cast import AgentOnDuty, Shop
-from tests.journeys.stage import Stage, a_stage
+from tests.journeys.house import House
+from tests.journeys.stage import Stage
 from tests.journeys.wire_client import Frame, WireClient, new_id
-from tests.real_servers import RealServers, short_directory
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@dataclass
-class House:
-    """Servers of this module's own, to be stopped and killed, and a stage on them."""
-
-    embedded: EmbeddedServers
-    stage: Stage
-
-    def signal(self, server: str, number: signal.Signals) -> None:
-        os.kill(self.embedded.pids[server], number)
-
-    @asynccontextmanager
-    async def without(self, server: str) -> AsyncIterator[None]:
-        """Kill a server; when the block ends, it is started again."""
-        killed = self.embedded.pids[server]
-        self.signal(server, signal.SIGKILL)
-        try:
-            yield
-        finally:
-            watching = asyncio.create_task(self.embedded.watch())
-            async with asyncio.timeout(60):
-                while self.embedded.pids.get(server) in (None, killed) or not await self._answers(server):
-                    await asyncio.sleep(0.05)
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-
-    async def _answers(self, server: str) -> bool:
-        if server == "redis":
-            redis = connect(self.embedded.redis_url, connections=1)
-            try:
-                return bool(await redis.ping())
-            except FAILURES:
-                return False
-            finally:
-                await redis.aclose()
-        try:
-            await (await asyncpg.connect(asyncpg_url(self.embedded.database_url))).close()
-        except (OSError, asyncpg.PostgresError):
-            return False
-        return True
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    with short_directory() as directory:
-        embedded = EmbeddedServers(directory / "data")
-        await embedded.start()
-        try:
-            servers = RealServers(embedded.database_url, embedded.redis_url)
-            async with a_stage(servers, tmp_path_factory.mktemp("house")) as stage:
-                yield House(embedded, stage)
-        finally:
-            await embedded.stop()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def stage(house: House) -> AsyncIterator[Stage]:
-    await house.stage.forget_limits()
-    yield house.stage
-    await house.stage.send_home()
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage(house: House) -> Stage:
+    return house.stage
 
 
 async def a_full_house(stage: Stage, shop: Shop) -> None:
