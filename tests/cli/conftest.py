@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.infra.embedded.child import dies_with_this_process
+from tests.process_table import children
 
 ROOT = Path(__file__).parents[2]
 Deskbell = Callable[..., Awaitable["Command"]]

@@ -189,11 +189,17 @@ async def lost_commit(stage: Stage, table: str, row: str) -> AsyncIterator[None]
     A standby that does not exist holds every commit back after it was written; whoever is cut off then has
     committed all the same. The block ends when the transaction that has locked this row is at that point.
     """
-    async with operator(stage) as admin:
+    async with operator(stage) as admin, operator(stage) as first:
         await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
         await admin.execute("SELECT pg_reload_conf()")
         await admin.execute("SET synchronous_commit = local")
+        held = asyncio.create_task(commit_until_held(first))
         try:
+            async with asyncio.timeout(20):
+                while not await admin.fetchval(
+                    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep')"
+                ):
+                    await asyncio.sleep(0.02)
             yield
             at_the_end = f"""
                 SELECT NOT EXISTS (SELECT FROM {table} WHERE id = $1 FOR UPDATE SKIP LOCKED) AND NOT EXISTS (
@@ -207,6 +213,13 @@ async def lost_commit(stage: Stage, table: str, row: str) -> AsyncIterator[None]
             await admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
             await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
             await admin.execute("SELECT pg_reload_conf()")
+            await asyncio.gather(held, return_exceptions=True)
+
+
+async def commit_until_held(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Settings are taken over a moment later: commit until it is so."""
+    while True:
+        await connection.execute("SELECT pg_logical_emit_message(true, 'test', 'a commit')")
 
 
 async def unanswered(stage: Stage, client: WireClient, command: Frame, table: str, row: str) -> None:
