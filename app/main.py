@@ -98,6 +98,7 @@ class Deskbell:
             self.gateway_id,
             self.roster.may_bury,
             lambda visitor_id: self._present(visitor_id, "visitor", False),
+            self.waiting_room.hours_turned,
         )
         self.reactions.connect(self.hub, self.queue, self.work)
         secret = settings.secret_key.encode()

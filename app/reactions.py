@@ -134,6 +134,8 @@ class Reactions:
             for agent_id in agents:
                 self._outlet.tell(agent_topic(agent_id), b"!me")
                 await self._queue.refresh_agent(agent_id)
+            # Its hours may be others now.
+            self._outlet.tell(queue_topic(fact.team_id), _MOVED)
 
         self._background(refresh())
 

@@ -34,6 +34,7 @@ class Sweeper:
         gateway_id: of this process.
         may_bury: tells whether this process may judge others dead.
         departed: called with (visitor, online=False) for people whose process died.
+        hours_turned: looks which teams opened or closed.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Sweeper:
         gateway_id: UUID,
         may_bury: Callable[[], bool],
         departed: Callable[[UUID], None],
+        hours_turned: Callable[[], Awaitable[None]],
     ) -> None:
         self._work = work
         self._gateway_id = gateway_id
         self._may_bury = may_bury
         self._queue = queue
         self._departed = departed
+        self._hours_turned = hours_turned
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -59,6 +62,7 @@ class Sweeper:
             (1.0, self.bury_dead_gateways),
             (1.0, self.requeue_from_gone_agents),
             (2.0, self.abandon_for_gone_visitors),
+            (10.0, self._hours_turned),
             (30.0, self._queue.compare),
             (600.0, self.forget_expired),
         ]

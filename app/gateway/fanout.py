@@ -88,7 +88,7 @@ class Fanout:
         if state != "waiting":
             guest.position = None
         if state == "closed":
-            guest.available = None
+            guest.availability = None
         self._desk.waiting_room.moved(guest.team_id)
         if guest.conversation_id is None:
             guest.conversation_id = ConversationId(conversation_id)

@@ -8,6 +8,7 @@ from uuid import UUID
 from app.chat.conversations import Actor
 from app.ids import ConversationId, SiteId, TeamId, VisitorId
 from app.protocol.frames import Position
+from app.routing.availability import Availability
 
 
 @dataclass(slots=True)
@@ -22,7 +23,7 @@ class Guest:
     gen: int = -1
     state: str = "closed"
     position: int | None = None
-    available: bool | None = None
+    availability: Availability | None = None
 
     @property
     def sender(self) -> tuple[str, UUID, str | None]:

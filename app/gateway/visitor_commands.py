@@ -22,7 +22,7 @@ from app.infra.keys import lane_topic, queue_topic
 from app.infra.limits import Limit
 from app.protocol.codes import MAX_COMMENT, MAX_TEXT
 from app.protocol.frames import End, Eph, From, Leave, LeaveMessage, Ok, PageChange, Rate, Start
-from app.routing.availability import staffed_teams
+from app.routing.availability import availability
 from app.surveys.ratings import rate as store_rating
 from app.text import clean_line, clean_text
 
@@ -49,10 +49,10 @@ async def start(desk: Desk, following: Following, connection: Connection, guest:
         if command.page is not None:
             visitor.page_url, visitor.page_title = _page(command.page.url, command.page.title)
         row = await visitor_row(work.session, visitor.id)
-        staffed = site.team_id in await staffed_teams(work.session, [site.team_id])
-        if (row is None or row.state == "closed") and not staffed:
+        now = clock.now()
+        if (row is None or row.state == "closed") and not (await availability(work.session, site.team_id, now)).now:
             raise Conflict("Nobody is here right now; please leave a message.", code="no_agents")
-        conversation, dup = await conversations.start(work, visitor, site, clock.now())
+        conversation, dup = await conversations.start(work, visitor, site, now)
     desk.roster.announce(guest.id)
     guest.name = visitor.name
     await _moved_to(desk, connection, guest, TeamId(conversation.team_id))

@@ -20,7 +20,7 @@ from app.identity.tokens import VisitorClaim, issue_visitor_token, read_visitor_
 from app.ids import SiteId, VisitorId
 from app.infra.limits import Limit
 from app.infra.work import RequestWork, Work
-from app.routing.availability import staffed_teams
+from app.routing.availability import availability
 
 router = APIRouter()
 
@@ -73,6 +73,7 @@ class SessionReply(BaseModel):
     visitor: VisitorRef
     site: SiteLook
     available: bool
+    opens_at: int | None
     conversation: ConversationRef | None
 
 
@@ -91,6 +92,7 @@ async def post_session(request: Request, work: RequestWork, body: SessionRequest
         state.secret, VisitorId(visitor.id), SiteId(site.id), visitor.token_epoch, now
     )
     row = await visitor_row(work.session, visitor.id)
+    known = await availability(work.session, site.team_id, now)
     return SessionReply(
         token=token,
         expires_at=clock.to_ms(expires_at),
@@ -105,7 +107,8 @@ async def post_session(request: Request, work: RequestWork, body: SessionRequest
                 "locale": site.locale,
             }
         ),
-        available=site.team_id in await staffed_teams(work.session, [site.team_id]),
+        available=known.now,
+        opens_at=known.opens_at,
         conversation=ConversationRef(c=str(row.id), state="waiting" if row.state == "offered" else row.state)
         if row
         else None,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from app import clock
 from app.chat.wire import encode
 from app.errors import Unavailable
 from app.gateway.connection import Connection
@@ -17,7 +18,7 @@ from app.infra.keys import queue_topic
 from app.infra.work import WorkUnits
 from app.protocol.frames import Available
 from app.protocol.frames import Queue as QueueFrame
-from app.routing.availability import staffed_teams
+from app.routing.availability import Availability, availability, open_teams
 from app.routing.queue import Queue
 
 log = structlog.get_logger()
@@ -35,6 +36,7 @@ class WaitingRoom:
         self._work = work
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._again: set[UUID] = set()
+        self._open: dict[UUID, bool] = {}
 
     async def enter(self, connection: Connection, guest: Guest) -> None:
         """Keep a visitor told from now on."""
@@ -47,14 +49,21 @@ class WaitingRoom:
         else:
             self._tasks[team_id] = asyncio.create_task(self._tell(team_id))
 
-    async def available(self, team_id: UUID) -> bool:
-        """Tell whether somebody of a team takes chats now.
+    async def hours_turned(self) -> None:
+        """Tell the visitors of teams that opened or closed by their hours since the last call.
 
         Raises:
             Unavailable: Postgres is away.
         """
         async with self._work.begin() as work:
-            return team_id in await staffed_teams(work.session, [team_id])
+            open_ = await open_teams(work.session, clock.now())
+        for team_id in {each for each in open_ if open_[each] != self._open.get(each)}:
+            self.moved(team_id)
+        self._open = open_
+
+    async def _availability(self, team_id: UUID) -> Availability:
+        async with self._work.begin() as work:
+            return await availability(work.session, team_id, clock.now())
 
     async def _tell(self, team_id: UUID) -> None:
         try:
@@ -82,11 +91,11 @@ class WaitingRoom:
             elif guest.state == "closed":
                 idle.append((connection, guest))
         if idle:
-            available = await self.available(team_id)
+            known = await self._availability(team_id)
             for connection, guest in idle:
-                if guest.available != available:
-                    guest.available = available
-                    connection.push(encode(Available(available=available)))
+                if guest.availability != known:
+                    guest.availability = known
+                    connection.push(encode(Available(available=known.now, opens_at=known.opens_at)))
         if waiting:
             places = await self._queue.positions(team_id, list(waiting))
             for (conversation_id, people), position in zip(waiting.items(), places, strict=True):

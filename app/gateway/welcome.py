@@ -29,7 +29,7 @@ from app.ids import AgentId, ConversationId, SiteId, TeamId, VisitorId
 from app.infra.keys import agent_topic, team_topic, visitor_topic
 from app.protocol.frames import Hello, Ok, Position
 from app.protocol.session import Role
-from app.routing.availability import staffed_teams, status_of
+from app.routing.availability import availability, status_of
 from app.routing.offers import CONFIRM_S
 
 log = structlog.get_logger()
@@ -99,7 +99,7 @@ async def _welcome_visitor(
     async with desk.work.begin() as work:
         visitor = await _details(work.session, guest.id)
         row = await visitor_row(work.session, guest.id)
-        guest.available = guest.team_id in await staffed_teams(work.session, [guest.team_id])
+        here = guest.availability = await availability(work.session, guest.team_id, clock.now())
         if row is not None and row.state == "closed" and row.episode_agent and not row.rating_prompted_at:
             await work.session.execute(
                 text("UPDATE episode SET rating_prompted_at = now() WHERE id = :id"), {"id": row.episode_id}
@@ -117,7 +117,8 @@ async def _welcome_visitor(
                 "role": "visitor",
                 "now": to_ms(clock.now()),
                 "visitor": visitor,
-                "available": guest.available,
+                "available": here.now,
+                "opens_at": here.opens_at,
                 "conversation": visitor_view(row, guest.position) if row is not None else None,
             }
         ),

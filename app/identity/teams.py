@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, update
@@ -66,14 +67,19 @@ async def memberships(session: AsyncSession) -> dict[TeamId, list[Agent]]:
     return found
 
 
-async def create_team(work: Work, name: str, agents: Iterable[AgentId] = ()) -> Team:
+async def create_team(
+    work: Work, name: str, agents: Iterable[AgentId] = (), hours: dict[str, Any] | None = None
+) -> Team:
     """Create a team.
+
+    Args:
+        hours: when it is there, as `app.routing.hours.to_json` writes it; None for always.
 
     Raises:
         Invalid: the name is wrong, or one of the agents does not exist.
         Conflict: `in_use`, the name is taken.
     """
-    team = Team(name=clean_line(name, field="name", most=80))
+    team = Team(name=clean_line(name, field="name", most=80), hours=hours)
     work.session.add(team)
     await _flush(work.session)
     await _set_members(work, TeamId(team.id), agents)
@@ -81,14 +87,17 @@ async def create_team(work: Work, name: str, agents: Iterable[AgentId] = ()) -> 
     return team
 
 
-async def change_team(work: Work, team_id: TeamId, name: str, agents: Iterable[AgentId]) -> Team:
-    """Give a team another name and other members.
+async def change_team(
+    work: Work, team_id: TeamId, name: str, agents: Iterable[AgentId], hours: dict[str, Any] | None = None
+) -> Team:
+    """Give a team another name, other members and other hours.
 
     Raises:
         NotFound, Invalid, Conflict: as above.
     """
     team = await team_by_id(work.session, team_id)
     team.name = clean_line(name, field="name", most=80)
+    team.hours = hours
     await _flush(work.session)
     await _set_members(work, team_id, agents)
     work.record(TeamChanged(team_id))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo, available_timezones
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app import clock
 from app.errors import Conflict, DeskbellError, Invalid
 from app.identity.access import AdminOnPage, CurrentAgent
 from app.identity.agents import all_agents
@@ -19,8 +23,10 @@ from app.ids import AgentId, TeamId
 from app.infra.work import RequestWork
 from app.pages.forms import Form, Posted, attempt
 from app.pages.notices import go, notice_of
-from app.pages.templates import page
+from app.pages.templates import day, page
 from app.protocol.codes import ERRORS
+from app.routing import hours
+from app.routing.availability import Availability, availability
 
 router = APIRouter(prefix="/admin/teams")
 
@@ -29,8 +35,13 @@ router = APIRouter(prefix="/admin/teams")
 class Draft:
     """The form's fields as they stand in it."""
 
-    name: str
-    agent_ids: AbstractSet[str]
+    name: str = ""
+    agent_ids: AbstractSet[str] = frozenset()
+    open: str = "always"
+    zone: str = ""
+    week: tuple[str, ...] = ("9-17",) * 5 + ("", "")
+    days_off: str = ""
+    last_orders: str = "0"
 
 
 @router.get("")
@@ -38,13 +49,22 @@ async def get_teams(request: Request, agent: AdminOnPage, work: RequestWork) -> 
     """List the teams."""
     teams = await all_teams(work.session)
     found = await memberships(work.session)
-    return page("teams_list.html", request, agent=agent, teams=teams, members=found, notice=notice_of(request))
+    return page(
+        "teams_list.html",
+        request,
+        agent=agent,
+        teams=teams,
+        members=found,
+        here={team.id: await availability(work.session, team.id, clock.now()) for team in teams},
+        now_words=_now_words,
+        notice=notice_of(request),
+    )
 
 
 @router.get("/new")
 async def get_new(request: Request, agent: AdminOnPage, work: RequestWork) -> Response:
     """Show an empty form."""
-    return await _form(request, work.session, agent, Draft("", frozenset()))
+    return await _form(request, work.session, agent, Draft())
 
 
 @router.post("/new")
@@ -52,7 +72,8 @@ async def post_new(request: Request, agent: AdminOnPage, work: RequestWork, form
     """Create a team."""
     try:
         async with attempt(work):
-            await create_team(work, form.text("name"), [AgentId(each) for each in form.ids("agent_ids")])
+            agents = [AgentId(each) for each in form.ids("agent_ids")]
+            await create_team(work, form.text("name"), agents, _hours(form))
     except (Invalid, Conflict) as error:
         return await _form(request, work.session, agent, _as_typed(form), error=error)
     return go("/admin/teams", "created")
@@ -63,7 +84,7 @@ async def get_team(request: Request, agent: AdminOnPage, work: RequestWork, team
     """Show a team's form."""
     team = await team_by_id(work.session, TeamId(team_id))
     people = await members(work.session, TeamId(team_id))
-    return await _form(request, work.session, agent, Draft(team.name, {str(each.id) for each in people}), team)
+    return await _form(request, work.session, agent, _stored(team, {str(each.id) for each in people}), team)
 
 
 @router.post("/{team_id}")
@@ -72,15 +93,55 @@ async def post_team(request: Request, agent: AdminOnPage, work: RequestWork, for
     try:
         async with attempt(work):
             agents = [AgentId(each) for each in form.ids("agent_ids")]
-            await change_team(work, TeamId(team_id), form.text("name"), agents)
+            await change_team(work, TeamId(team_id), form.text("name"), agents, _hours(form))
     except (Invalid, Conflict) as error:
         team = await team_by_id(work.session, TeamId(team_id))
         return await _form(request, work.session, agent, _as_typed(form), team, error)
     return go("/admin/teams", "saved")
 
 
+def _now_words(team: Team, known: Availability) -> str:
+    """Whether a team takes chats, and if its hours say no, until when: in its own time."""
+    if known.now:
+        return "Takes chats"
+    if team.hours is None or known.opens_at is None:
+        return "Nobody accepts chats"
+    there = clock.from_ms(known.opens_at).astimezone(ZoneInfo(team.hours["zone"]))
+    return f"Opens {there:%a %H:%M}" if there - clock.now() < timedelta(days=6) else f"Opens {day(there)}"
+
+
+def _hours(form: Form) -> dict[str, Any] | None:
+    if form.text("open") != "hours":
+        return None
+    week = [form.text(day) for day in hours.DAYS]
+    return hours.to_json(hours.parsed(form.text("zone").strip(), week, form.text("days_off"), form.text("last_orders")))
+
+
+def _stored(team: Team, agent_ids: AbstractSet[str]) -> Draft:
+    if team.hours is None:
+        return Draft(team.name, agent_ids)
+    stored = hours.from_json(team.hours)
+    return Draft(
+        team.name,
+        agent_ids,
+        "hours",
+        stored.zone,
+        tuple(", ".join(map(str, day)) for day in stored.week),
+        "\n".join(f"{day} {remark}".rstrip() for day, remark in stored.days_off.items()),
+        str(stored.last_orders),
+    )
+
+
 def _as_typed(form: Form) -> Draft:
-    return Draft(form.text("name"), set(form.texts("agent_ids")))
+    return Draft(
+        form.text("name"),
+        set(form.texts("agent_ids")),
+        form.text("open"),
+        form.text("zone"),
+        tuple(form.text(day) for day in hours.DAYS),
+        form.text("days_off"),
+        form.text("last_orders"),
+    )
 
 
 async def _form(
@@ -100,6 +161,8 @@ async def _form(
         team=team,
         draft=draft,
         action=f"/admin/teams/{team.id}" if team else "/admin/teams/new",
+        days=hours.DAYS,
+        zones=sorted(available_timezones()),
         agents=[(each.id, each.name, _remark(each.capacity, each.active)) for each in agents],
         error=error,
     )

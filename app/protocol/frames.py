@@ -233,6 +233,7 @@ class Queue(Reply, tag="queue"):
 
 class Available(Struct, tag_field="t", tag="available"):
     available: bool
+    opens_at: int | None
 
 
 class Offer(Reply, tag="offer"):

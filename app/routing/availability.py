@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.clock import to_ms
 from app.infra.presence import live_sql
 from app.routing.assignment import SINCE_MS, Candidate
+from app.routing.hours import from_json
 
 ELIGIBLE = f"a.active AND a.accepting AND {live_sql('a.id')}"
 """SQL condition on `agent a`: may be given conversations (capacity apart)."""
@@ -23,12 +25,15 @@ FROM agent a
 """
 _ONE = text(_CANDIDATES + "WHERE a.id = :agent")
 _ALL = text(_CANDIDATES + "WHERE a.active")
-_STAFFED = text(
+_TEAM = text(
     f"""
-SELECT tm.team_id FROM team_member tm JOIN agent a ON a.id = tm.agent_id
-WHERE tm.team_id = ANY (:teams) AND {ELIGIBLE} GROUP BY tm.team_id
+SELECT t.hours, EXISTS (
+    SELECT 1 FROM team_member tm JOIN agent a ON a.id = tm.agent_id WHERE tm.team_id = t.id AND {ELIGIBLE}
+) AS staffed
+FROM team t WHERE t.id = :team
 """
 )
+_HOURS = text("SELECT id, hours FROM team WHERE hours IS NOT NULL")
 _ME = text("SELECT id, name, role, accepting, load, capacity, note FROM agent WHERE id = :agent")
 _TEAMS = text(
     "SELECT t.id, t.name FROM team t JOIN team_member tm ON tm.team_id = t.id WHERE tm.agent_id = :agent "
@@ -47,10 +52,32 @@ async def candidates(session: AsyncSession) -> list[Candidate]:
     return [_candidate(row) for row in await session.execute(_ALL)]
 
 
-async def staffed_teams(session: AsyncSession, team_ids: list[UUID]) -> set[UUID]:
-    """Return those of the teams in which somebody takes chats right now, with room or not."""
-    rows = await session.execute(_STAFFED, {"teams": team_ids})
-    return set(rows.scalars())
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether visitors may get in line for a team.
+
+    Attributes:
+        now: it is open, and somebody takes chats, with room or not.
+        opens_at: when it opens next, in ms; None while it is open, and when no opening is in sight.
+    """
+
+    now: bool
+    opens_at: int | None
+
+
+async def availability(session: AsyncSession, team_id: UUID, now: datetime) -> Availability:
+    """Return a team's availability."""
+    hours, staffed = (await session.execute(_TEAM, {"team": team_id})).one()
+    if hours is None:
+        return Availability(staffed, None)
+    opening = from_json(hours)
+    opens_at = opening.opens_at(now)
+    return Availability(staffed and opening.takes(now), to_ms(opens_at) if opens_at else None)
+
+
+async def open_teams(session: AsyncSession, now: datetime) -> dict[UUID, bool]:
+    """Return for each team that has hours whether it takes visitors by them."""
+    return {team_id: from_json(hours).takes(now) for team_id, hours in await session.execute(_HOURS)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,28 @@ async def test_what_cannot_be_chosen_is_told_beside_its_field(visit: Visit, cast
         assert beside(answer.text, field), (kind, field, value)
 
 
+async def test_a_team_gets_hours_and_keeps_them(visit: Visit, cast: Cast) -> None:
+    client = await visit("olga")
+    hours = {
+        "open": "hours",
+        "zone": "Europe/Berlin",
+        "monday": "9-12:30, 13:30-18",
+        "days_off": "2026-12-25 Christmas",
+    }
+    wrong = await client.post("/admin/teams/new", data={"name": "Billing", **hours, "friday": "nine to five"})
+    assert wrong.status_code == 422
+    assert "Write hours like" in beside(wrong.text, "friday")
+    assert 'value="nine to five"' in wrong.text
+    await client.post("/admin/teams/new", data={"name": "Billing", **hours})
+    teams = (await client.get("/admin/teams")).text
+    path = re.findall(r'href="(/admin/teams/[0-9a-f-]{36})">Billing', teams)[0]
+    form = (await client.get(path)).text
+    for kept in ('value="09:00-12:30, 13:30-18:00"', 'value="Europe/Berlin"', "2026-12-25 Christmas"):
+        assert kept in form
+    assert (await client.post(path, data={"name": "Billing", "open": "always"})).status_code == 303
+    assert "Nobody accepts chats" in (await client.get("/admin/teams")).text
+
+
 async def test_what_was_typed_is_kept(visit: Visit, cast: Cast) -> None:
     client = await visit("ada")
     answer = await client.post("/admin/canned/new", data={**REPLY, "body": "Hello {{visitor.nmae}} & co"})

@@ -27,6 +27,14 @@ export const clock = (ms) => format("clock", { hour: "numeric", minute: "2-digit
 /** @param {number} ms "Monday, 3 November 2026, 14:05", for titles */
 export const fullTime = (ms) => format("full", { dateStyle: "full", timeStyle: "short" }).format(ms);
 
+/** @param {number} ms "Monday, 14:05", with the date when it is a week away @param {number} [now] */
+export function opening(ms, now = Date.now()) {
+  const hour = /** @type {const} */ ({ hour: "numeric", minute: "2-digit" });
+  if (dayKey(ms) === dayKey(now)) return format("clock", hour).format(ms);
+  if (ms - now < 6 * 86_400_000) return format("opening", { weekday: "long", ...hour }).format(ms);
+  return format("opening later", { weekday: "long", day: "numeric", month: "long", ...hour }).format(ms);
+}
+
 /** @param {number} ms one value a calendar day, to tell days apart */
 export const dayKey = (ms) => new Date(ms).toDateString();
 

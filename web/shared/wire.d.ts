@@ -58,6 +58,7 @@ export type VisitorSnapshot = {
   now: number;
   visitor: Visitor;
   available: boolean;
+  opens_at: number | null;
   conversation: VisitorConversation | null;
 };
 

@@ -77,6 +77,7 @@ export class Chat {
     batch(() => {
       state.visitor.value = snapshot.visitor;
       state.available.value = snapshot.available;
+      state.opensAt.value = snapshot.opens_at;
       state.conversation.value = snapshot.conversation;
       if (snapshot.conversation?.score) state.ratingStep.value = state.ratingStep.peek() === "thanks" ? "thanks" : "away";
     });
@@ -119,6 +120,7 @@ export class Chat {
         break;
       case "available":
         state.available.value = frame.available;
+        state.opensAt.value = frame.opens_at;
         break;
       case "eph":
         if (frame.kind === "typing" && frame.from?.kind === "agent") this.#typing(frame.data.on ? (frame.from.name ?? "") : null);

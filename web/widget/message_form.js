@@ -1,9 +1,10 @@
 import { t } from "../shared/i18n.js";
 import { circleCheck, mail } from "../shared/icons.js";
 import { codePoints } from "../shared/text.js";
+import { opening } from "../shared/time.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Field, introComplete } from "./intro.js";
-import { available, draft, intro, prefersMessage, unsent, visitor } from "./state.js";
+import { available, draft, intro, opensAt, prefersMessage, unsent, visitor } from "./state.js";
 
 const LONGEST = 5000;
 
@@ -45,7 +46,7 @@ export function MessageForm({ chat }) {
   return html`
     <form class="foot-card" onSubmit=${send} novalidate>
       <h2>${t(back ? "leave_message.title" : "away.title")}</h2>
-      <p>${t(back ? "leave_message.help" : "away.help")}</p>
+      <p>${!back && opensAt.value ? t("away.back", { when: opening(opensAt.value) }) : t(back ? "leave_message.help" : "away.help")}</p>
       <${Field} name="name" type="text" autocomplete="name" required=${false} />
       <${Field} name="email" type="email" autocomplete="email" required=${true} />
       <label class="field" for="question">

@@ -1,7 +1,7 @@
 // Who this visitor is: the signed token, got from the server and kept by the host page.
 
 import { postJson } from "../shared/http.js";
-import { available, crowded, site, visitor } from "./state.js";
+import { available, crowded, opensAt, site, visitor } from "./state.js";
 
 export class Session {
   /** What the host page said with `identify`. @type {unknown} */
@@ -26,6 +26,7 @@ export class Session {
     visitor.value = answer.visitor;
     crowded.value = false;
     available.value ??= answer.available;
+    opensAt.value ??= answer.opens_at;
     this.#host.save("token", answer.token);
     return (this.#token = answer.token);
   }

@@ -33,6 +33,8 @@ export const inFront = signal(!document.hidden);
 export const visitor = signal(/** @type {import("../shared/wire.js").Visitor | null} */ (null));
 /** Is anybody there? null: not known yet. */
 export const available = signal(/** @type {boolean | null} */ (null));
+/** When the team is there again, if its hours say so. @type {import("../vendor/preact.js").Signal<number | null>} */
+export const opensAt = signal(/** @type {number | null} */ (null));
 export const conversation = signal(/** @type {Conversation | null} */ (null));
 export const events = signal(/** @type {readonly Ev[]} */ ([]));
 export const unsent = signal(/** @type {readonly Entry[]} */ ([]));
