@@ -21,15 +21,17 @@ from app.chat.wire import draft_frame, encode
 from app.errors import DeskbellError
 from app.gateway import heartbeat, long_poll, visitor_session
 from app.gateway.connection import Connection
-from app.gateway.desk import Desk, Pace
+from app.gateway.desk import Desk
 from app.gateway.endpoint import Endpoint
 from app.gateway.fanout import Fanout
 from app.gateway.following import Following
+from app.gateway.heartbeat import Pulse
 from app.gateway.hub import Hub
 from app.gateway.previews import Previews
 from app.gateway.roster import Roster
 from app.gateway.switchboard import Switchboard
 from app.gateway.tail_check import TailCheck
+from app.gateway.throttle import Allowances, Pace
 from app.gateway.waiting_room import WaitingRoom
 from app.identity import routes as identity_routes
 from app.identity.origins import own_origins
@@ -37,6 +39,7 @@ from app.ids import GatewayId, uuid7
 from app.infra.background import Background
 from app.infra.bus import Bus
 from app.infra.database import Database
+from app.infra.headcount import Headcount, Proxies
 from app.infra.keys import Keys, lane_topic
 from app.infra.limits import Limits
 from app.infra.presence import Kind
@@ -62,10 +65,12 @@ class Deskbell:
 
     Args:
         settings: complete, with addresses of Postgres and Redis and a secret key.
+        pulse: of the sockets.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, pulse: Pulse | None = None) -> None:
         self._settings = settings
+        self._pulse = pulse or Pulse()
         self.gateway_id = GatewayId(uuid7())
         keys = Keys(settings.redis_prefix)
         self.background = Background()
@@ -112,13 +117,18 @@ class Deskbell:
             waiting_room=self.waiting_room,
             secret=secret,
             own_origins=own_origins(settings.public_url, settings.console_origins),
-            pace=Pace(
-                visitor_messages_per_s=per_s,
-                agent_messages_per_s=max(10, per_s),
-                frames_per_s=max(20, per_s * 2),
+            allowances=Allowances(
+                Pace(
+                    visitor_messages_per_s=per_s,
+                    agent_messages_per_s=max(10, per_s),
+                    frames_per_s=max(20, per_s * 2),
+                )
             ),
             background=self.background,
             limits=self.limits,
+            addresses=Headcount(settings.connections_per_address, Proxies(settings.forwarded_allow_ips)),
+            most_sockets=settings.connections,
+            polls=asyncio.Semaphore(settings.connections // 4),
         )
         self.fanout = Fanout(self.desk, self.following)
         self.switchboard = Switchboard(self.desk, self.following)
@@ -183,7 +193,7 @@ class Deskbell:
                 self.roster.heartbeat_forever(WorkUnits(self.lease_database, self.reactions)), name="roster"
             ),
             asyncio.create_task(self.tail_check.run_forever(), name="tail_check"),
-            asyncio.create_task(heartbeat.beat_forever(self.hub), name="heartbeat"),
+            asyncio.create_task(heartbeat.beat_forever(self.hub, self._pulse), name="heartbeat"),
         ]
         log.info("started", gateway=str(self.gateway_id))
         yield

@@ -141,4 +141,5 @@ class Reactions:
 
     def _sign_out(self, fact: SessionsRevoked) -> None:
         sessions = " ".join(str(session) for session in fact.session_ids)
-        self._outlet.tell(agent_topic(fact.agent_id), f"!signed_out {sessions}".encode())
+        word = "switched_off" if fact.switched_off else "signed_out"
+        self._outlet.tell(agent_topic(fact.agent_id), f"!{word} {sessions}".encode())

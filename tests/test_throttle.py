@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.gateway.throttle import Bucket
+from app.gateway.throttle import FEW, Allowances, Bucket, Pace
+from app.ids import uuid7
 
 PER_S, BURST = 2.0, 5.0
 
@@ -35,3 +36,28 @@ def test_nobody_gets_more_than_rate_and_burst_allow_and_waiting_as_told_is_enoug
             now += wait_s + 1e-6
             assert bucket.take(now) == 0.0
         assert passed <= BURST + (now - start) * PER_S + 1e-3
+
+
+def test_a_person_has_one_allowance_however_often_they_come() -> None:
+    allowances = Allowances(Pace(visitor_messages_per_s=1, burst=3))
+    vera, vic = uuid7(), uuid7()
+    for _ in range(3):
+        assert allowances.of(vera, "visitor", 100.0).messages.take(100.0) == 0.0
+    assert allowances.of(vera, "visitor", 100.5).messages.take(100.5) == pytest.approx(0.5)
+    assert allowances.of(vic, "visitor", 100.5).messages.take(100.5) == 0.0
+
+
+def test_who_has_rested_is_forgotten_and_who_has_not_is_remembered() -> None:
+    allowances = Allowances(Pace(visitor_messages_per_s=1, burst=3))
+    busy = [uuid7() for _ in range(5)]
+    for _ in range(10 * FEW):
+        allowances.of(uuid7(), "visitor", 100.0).frames.take(100.0)
+    for who in busy:
+        for _ in range(3):
+            allowances.of(who, "visitor", 1_000.0).messages.take(1_000.0)
+    # Everybody else has rested for a quarter of an hour.
+    for _ in range(20 * FEW):
+        allowances.of(uuid7(), "visitor", 1_000.0)
+    assert len(allowances) <= 2 * FEW
+    for who in busy:
+        assert allowances.of(who, "visitor", 1_000.0).messages.take(1_000.0) > 0

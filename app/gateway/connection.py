@@ -21,6 +21,8 @@ from app.protocol.session import Session
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 JOIN_BYTES = 32 * 1024
 """Frames are joined into one until they are this large."""
+MOST_LATE = 2_000
+"""Frames kept back while a snapshot is made."""
 MOST_HELD = 200
 """Conversations in which a message may wait to come again; nobody has as many."""
 
@@ -116,6 +118,8 @@ class Connection:
             return
         if self._late is not None:
             self._late.append(frame)
+            if len(self._late) > MOST_LATE:
+                self.close(Close.SLOW)
             return
         self._outbox.append(frame)
         self._size += len(frame)

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from app.chat.journal import Journal
 from app.gateway.hub import Hub
 from app.gateway.roster import Roster
+from app.gateway.throttle import Allowances
 from app.gateway.waiting_room import WaitingRoom
 from app.infra.background import Background
+from app.infra.headcount import Headcount
 from app.infra.limits import Limits
 from app.infra.work import WorkUnits
 from app.routing.queue import Queue
 
 
 @dataclass(slots=True, frozen=True)
-class Pace:
-    """How fast a connection may go: frames, and messages of a visitor or agent."""
-
-    frames_per_s: float = 20
-    frames_burst: float = 60
-    visitor_messages_per_s: float = 1
-    agent_messages_per_s: float = 10
-    burst: float = 20
-
-
-@dataclass(slots=True, frozen=True)
 class Desk:
-    """One process's parts."""
+    """One process's parts.
+
+    Attributes:
+        addresses: counts sockets and long polls by address.
+        most_sockets: that may be open here; half of them may be of people who have not said anything yet.
+        polls: places for long polls.
+    """
 
     work: WorkUnits
     journal: Journal
@@ -37,6 +35,9 @@ class Desk:
     waiting_room: WaitingRoom
     secret: bytes
     own_origins: frozenset[str]
-    pace: Pace
+    allowances: Allowances
     background: Background
     limits: Limits
+    addresses: Headcount
+    most_sockets: int
+    polls: asyncio.Semaphore

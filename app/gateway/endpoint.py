@@ -14,7 +14,8 @@ from app.gateway.desk import Desk
 from app.gateway.switchboard import Switchboard
 from app.gateway.throttle import Bucket
 from app.ids import uuid7
-from app.protocol.codes import HELLO_WITHIN_S, MAX_FRAME_BYTES, SUBPROTOCOL, Close
+from app.infra.headcount import is_forwarded
+from app.protocol.codes import HELLO_WITHIN_S, MAX_FRAME_BYTES, OVER, SUBPROTOCOL, Close
 
 log = structlog.get_logger()
 
@@ -33,6 +34,7 @@ class Endpoint:
     def __init__(self, desk: Desk, switchboard: Switchboard) -> None:
         self._desk = desk
         self._switchboard = switchboard
+        self._silent: dict[Connection, None] = {}
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,18 +47,36 @@ class Endpoint:
             await _refuse(send, 404, b"not_found")
         elif origin not in self._desk.own_origins:
             await _refuse(send, 403, b"forbidden")
-        elif SUBPROTOCOL not in scope.get("subprotocols", ()):
-            await _refuse(send, 400, b"invalid")
+        elif SUBPROTOCOL in (offered := scope.get("subprotocols", ())):
+            await self._enter(scope, receive, send)
+        elif over := OVER.intersection(offered):
+            # A browser tells its page nothing of a refused upgrade, but the code of a closed socket.
+            await send({"type": "websocket.accept", "subprotocol": max(over)})
+            await send({"type": "websocket.close", "code": Close.UPGRADE, "reason": ""})
         else:
+            await _refuse(send, 400, b"invalid")
+
+    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve it unless its address has too many."""
+        addresses = self._desk.addresses
+        address = scope["client"][0] if scope.get("client") else ""
+        name = addresses.name(address, forwarded=is_forwarded(scope["headers"]))
+        if not addresses.enter(name):
+            await _refuse(send, 429, b"rate_limited")
+            return
+        try:
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
             await self._serve(receive, send)
+        finally:
+            addresses.leave(name)
 
     async def _serve(self, receive: Receive, send: Send) -> None:
-        pace = self._desk.pace
+        pace = self._desk.allowances.pace
         connection = Connection(
             send, Bucket(pace.frames_per_s, pace.frames_burst), Bucket(pace.agent_messages_per_s, pace.burst)
         )
         self._desk.hub.connections.add(connection)
+        self._make_room_for(connection)
         listener = asyncio.create_task(self._listen(connection, receive))
         closing = asyncio.create_task(connection.wait_closing())
         try:
@@ -72,9 +92,18 @@ class Endpoint:
             for task in (listener, closing):
                 task.cancel()
             connection.gone()
+            self._silent.pop(connection, None)
             self._desk.hub.drop(connection)
             if connection.who is not None:
                 self._desk.roster.leave(connection.who.id, connection.heard_at)
+
+    def _make_room_for(self, connection: Connection) -> None:
+        """Send the oldest of those away who have said nothing, when they are too many: people say hello at once."""
+        self._silent[connection] = None
+        if len(self._silent) > self._desk.most_sockets // 2:
+            oldest = next(iter(self._silent))
+            del self._silent[oldest]
+            oldest.close(Close.TOO_MANY)
 
     async def _listen(self, connection: Connection, receive: Receive) -> None:
         """Read frames until the socket goes away or is to be closed."""
@@ -102,8 +131,11 @@ class Endpoint:
         if len(text) > MAX_FRAME_BYTES:
             connection.close(Close.TOO_BIG)
             return
-        for line in text.split("\n"):
-            if connection.open and (line or not text):
+        if connection.who is None:
+            self._silent.pop(connection, None)
+        # A frame without a line in it counts as one that cannot be read.
+        for line in [line for line in text.split("\n") if line] or [""]:
+            if connection.open:
                 await self._switchboard.take(connection, line)
 
 

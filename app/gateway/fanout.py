@@ -72,11 +72,11 @@ class Fanout:
             if connection.who.renewals == 1:
                 self._desk.background(self._renew_me(connection, connection.who))
         elif (
-            word == "signed_out"
+            word in ("signed_out", "switched_off")
             and isinstance(connection.who, Host)
             and str(connection.who.session_id) in rest.split(" ")
         ):
-            connection.close(Close.SIGNED_OUT)
+            connection.close(Close.SIGNED_OUT if word == "signed_out" else Close.FORBIDDEN)
 
     def _conversation(self, connection: Connection, guest: Guest, conversation: str, gen: str, state: str) -> None:
         """The visitor's conversation is in another state, or has only now come to be."""

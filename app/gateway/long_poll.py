@@ -13,7 +13,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app.errors import Invalid, Unavailable
+from app.errors import Invalid, Limited, Unavailable
 from app.gateway.connection import Connection
 from app.gateway.desk import Desk
 from app.gateway.people import Guest
@@ -40,22 +40,37 @@ async def post_wire(request: Request) -> Response:
     switchboard: Switchboard = request.app.state.switchboard
     if request.app.state.draining():
         raise Unavailable("This server is going away; ask again.", retry_after_s=0.5)
-    lines = _lines(await request.body())
+    if desk.polls.locked():
+        raise Unavailable("Too many wait here; ask again.", retry_after_s=5)
+    address = desk.addresses.name(
+        request.client.host if request.client else "", forwarded="x-forwarded-for" in request.headers
+    )
+    if not desk.addresses.enter(address):
+        raise Limited("There are too many connections from your address.", retry_after_s=5)
+    try:
+        async with desk.polls:
+            return await _answer(desk, switchboard, request)
+    finally:
+        desk.addresses.leave(address)
+
+
+async def _answer(desk: Desk, switchboard: Switchboard, request: Request) -> Response:
+    first, *lines = _lines(await request.body())
     asked = _ASKED.search(request.headers.get("prefer", ""))
     wait_s = min(int(asked.group(1)), LONGEST_WAIT_S) if asked else 0
     mailbox = _Mailbox()
-    pace = desk.pace
-    connection = Connection(mailbox.send, Bucket(pace.frames_per_s, MOST_LINES), Bucket(pace.agent_messages_per_s, 1))
+    connection = Connection(mailbox.send, Bucket(1, MOST_LINES), Bucket(1, 1))
     connection.polled = True
     desk.hub.connections.add(connection)
     try:
+        await switchboard.take(connection, first)
+        if isinstance(connection.who, Guest):
+            await desk.limits.hit(POLLS, str(connection.who.id))
+        elif connection.open:
+            connection.close(Close.FORBIDDEN)
         for line in lines:
             if connection.open:
                 await switchboard.take(connection, line)
-        if connection.open and not isinstance(connection.who, Guest):
-            connection.close(Close.FORBIDDEN)
-        if isinstance(connection.who, Guest):
-            await request.app.state.limits.hit(POLLS, str(connection.who.id))
         await mailbox.settle(connection, wait_s)
     finally:
         code = connection.close_code

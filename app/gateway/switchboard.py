@@ -12,7 +12,6 @@ from app.gateway.connection import Connection
 from app.gateway.desk import Desk
 from app.gateway.following import Following
 from app.gateway.people import Guest
-from app.gateway.throttle import Bucket
 from app.gateway.welcome import welcome
 from app.protocol.codes import Close
 from app.protocol.frames import AnyCommand, Hello, Note, Send
@@ -81,9 +80,11 @@ class Switchboard:
             _tell(connection, hello.id, DeskbellError("Something went wrong on our side; it has been noted."))
             connection.close(Close.TRY_LATER)
         else:
-            if isinstance(connection.who, Guest):
-                pace = self._desk.pace
-                connection.messages = Bucket(pace.visitor_messages_per_s, 4 if connection.polled else pace.burst)
+            who = connection.who
+            assert who is not None, "they were welcomed"
+            kind = "visitor" if isinstance(who, Guest) else "agent"
+            allowance = self._desk.allowances.of(who.id, kind, time.monotonic())
+            connection.frames, connection.messages = allowance.frames, allowance.messages
 
     def _check_pace(self, connection: Connection, command: AnyCommand | None = None) -> None:
         """Slow a flood down; a client that does not listen is closed.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import time
+from typing import Any, Literal
 from uuid import UUID
 
 import structlog
@@ -45,21 +46,30 @@ async def welcome(desk: Desk, following: Following, connection: Connection, hell
 
     Raises:
         Unauthorized: the credential does not count.
-        Limited: too many sockets.
+        Limited: too many sockets, or too often.
         Unavailable: Postgres is away.
     """
     try:
         claim = read_visitor_token(desk.secret, hello.token, clock.now())
     except Unauthorized:
         host = await _host(desk, hello.token)
+        _check_pace(desk, host.id, "agent")
         if desk.roster.sockets(host.id) >= AGENT_SOCKETS:
             raise Limited("There are too many connections for this agent.") from None
         await _welcome_agent(desk, following, connection, hello, host)
     else:
+        _check_pace(desk, claim.visitor_id, "visitor")
         guest = await _guest(desk, claim.visitor_id, claim)
         if desk.roster.sockets(guest.id) >= VISITOR_SOCKETS:
             raise Limited("This chat is open in too many windows.")
         await _welcome_visitor(desk, following, connection, hello, guest)
+
+
+def _check_pace(desk: Desk, subject: UUID, kind: Literal["visitor", "agent"]) -> None:
+    now = time.monotonic()
+    wait_s = desk.allowances.of(subject, kind, now).hellos.take(now)
+    if wait_s:
+        raise Limited("That is too often; one moment.", retry_after_s=wait_s)
 
 
 async def _guest(desk: Desk, visitor_id: VisitorId, claim: Any) -> Guest:

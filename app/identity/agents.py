@@ -121,7 +121,7 @@ async def change_agent(work: Work, by: Role, agent_id: AgentId, details: AgentDe
     await _flush(work.session)
     await _set_teams(work, agent, details.team_ids)
     if before != (agent.role, agent.active):
-        await revoke_sessions(work, agent_id, now)
+        await revoke_sessions(work, agent_id, now, switched_off=not agent.active)
     work.record(AgentChanged(agent_id))
     return agent
 

@@ -11,10 +11,11 @@ from app.ids import AgentId, SiteId, TeamId
 
 @dataclass(frozen=True, slots=True)
 class SessionsRevoked(Event):
-    """An agent's sessions ended before their time: signed out, password changed, switched off."""
+    """An agent's sessions ended before their time: signed out, password changed, or the agent was switched off."""
 
     agent_id: AgentId
     session_ids: tuple[UUID, ...]
+    switched_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,13 @@ async def keep_alive(session: AsyncSession, ids: Collection[UUID]) -> set[UUID]:
 
 
 async def revoke_sessions(
-    work: Work, agent_id: AgentId, now: datetime, *, only: UUID | None = None, but: UUID | None = None
+    work: Work,
+    agent_id: AgentId,
+    now: datetime,
+    *,
+    only: UUID | None = None,
+    but: UUID | None = None,
+    switched_off: bool = False,
 ) -> tuple[UUID, ...]:
     """End an agent's sessions and tell it, so that their live sockets are closed.
 
@@ -106,6 +112,7 @@ async def revoke_sessions(
         now: the current moment.
         only: end just this one.
         but: end all but this one.
+        switched_off: whether that is because the agent was.
     """
     revoke = update(AgentSession).where(AgentSession.agent_id == agent_id, AgentSession.revoked_at.is_(None))
     if only is not None:
@@ -115,7 +122,7 @@ async def revoke_sessions(
     ended = await work.session.execute(revoke.values(revoked_at=now).returning(AgentSession.id))
     ids = tuple(ended.scalars())
     if ids:
-        work.record(SessionsRevoked(agent_id, ids))
+        work.record(SessionsRevoked(agent_id, ids, switched_off))
     return ids
 
 

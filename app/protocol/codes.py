@@ -8,6 +8,8 @@ from __future__ import annotations
 from enum import IntEnum
 
 SUBPROTOCOL = "deskbell.v1"
+OVER = frozenset({"deskbell.v0"})
+"""Versions that are spoken no more. Who offers nothing newer is told so by a close code."""
 
 MAX_FRAME_BYTES = 64 * 1024
 MAX_TEXT = 5_000

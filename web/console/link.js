@@ -95,7 +95,7 @@ function arrived(frame) {
 }
 
 /** The session is over, not just this connection. */
-const SIGNED_OUT = [4500, 4504, "unauthorized"];
+const SIGNED_OUT = [4500, 4503, 4504, "unauthorized"];
 
 /** @param {import("./state/desk.js").LinkState} state @param {number|string} [code] */
 function changed(state, code) {
