@@ -15,6 +15,7 @@ import uvicorn
 from app.cli.connections import Connections
 from app.cli.http_protocol import bounded_http
 from app.cli.socket_protocol import SocketProtocol
+from app.cli.worker_processes import HAND_OVER
 from app.infra.headcount import Headcount, Proxies
 from app.main import create_app
 from app.settings import Settings
@@ -77,6 +78,15 @@ class DrainingServer(uvicorn.Server):
         self._drain = drain
         self._ready_fd = ready_fd
 
+    def hand_over(self) -> None:
+        """Others share the port and go on: take no new connections from now on, then leave as on SIGTERM.
+
+        (Alone on its port a server goes on answering until the end, if only that it is not ready.)
+        """
+        for server in self.servers:
+            server.close()
+        self.should_exit = True
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called by uvicorn for SIGINT and SIGTERM. (Its own would raise the signal again at the end.)"""
         if self.should_exit:
@@ -85,6 +95,7 @@ class DrainingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
+        asyncio.get_running_loop().add_signal_handler(HAND_OVER, self.hand_over)
         # What was made until now stays. Looking through it each time would stop everybody for a tenth of a second.
         gc.collect()
         gc.freeze()

@@ -1,6 +1,7 @@
 """`deskbell serve`: all of Deskbell on one machine, until it is told to stop."""
 
 import asyncio
+import signal
 from typing import Annotated
 
 import typer
@@ -41,9 +42,10 @@ def serve(
 
 
 async def _serve(settings: Settings, parent: int | None) -> None:
-    stop = StopRequest()
+    stop, replacing = StopRequest(), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, replacing.set)
     watching = asyncio.ensure_future(stop.watch(parent)) if parent else None
-    running = asyncio.ensure_future(_run(settings, stop))
+    running = asyncio.ensure_future(_run(settings, stop, replacing))
     asked = asyncio.ensure_future(stop.asked.wait())
     # A stop that comes while things still start cancels the start; `_run` cleans up after itself.
     await asyncio.wait([running, asked], return_when=asyncio.FIRST_COMPLETED)
@@ -57,7 +59,7 @@ async def _serve(settings: Settings, parent: int | None) -> None:
         typer.echo("Deskbell has stopped.")
 
 
-async def _run(settings: Settings, stop: StopRequest) -> None:
+async def _run(settings: Settings, stop: StopRequest, replacing: asyncio.Event) -> None:
     """Serve until cancelled."""
     async with own_servers(settings) as (complete, servers):
         await _migrate(complete)
@@ -66,7 +68,7 @@ async def _run(settings: Settings, stop: StopRequest) -> None:
         try:
             await _started(workers, first)
             typer.echo(_welcome(complete, first))
-            await _watch(workers, servers)
+            await _watch(workers, servers, replacing)
         finally:
             await workers.stop(stop.hurry)
 
@@ -94,11 +96,25 @@ async def _migrate(settings: Settings) -> None:
         raise MigrationError(f"The database cannot be reached or migrated: {_first_line(error)}.") from error
 
 
-async def _watch(workers: WorkerProcesses, servers: EmbeddedServers | None) -> None:
+async def _watch(workers: WorkerProcesses, servers: EmbeddedServers | None, replacing: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(workers.watch())
+        tasks.create_task(_replace_whenever(replacing, workers))
         if servers is not None:
             tasks.create_task(servers.watch())
+
+
+async def _replace_whenever(asked: asyncio.Event, workers: WorkerProcesses) -> None:
+    """On each SIGUSR2 replace the server processes, one after another; their visitors move over."""
+    while True:
+        await asked.wait()
+        asked.clear()
+        try:
+            await workers.replace()
+        except WorkerError as error:
+            typer.echo(f"{error} The old ones go on.", err=True)
+        else:
+            typer.echo("All server processes were replaced.")
 
 
 def _welcome(settings: Settings, first: FirstSignIn | None) -> str:
