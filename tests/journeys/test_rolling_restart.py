@@ -77,7 +77,7 @@ async def test_a_rolling_restart_under_load_loses_nothing(
             pairs += await asyncio.gather(*(pair(here.stage, shop, number) for number, shop in shops))
         before = here.workers
         assert len(before) == 2
-        async with talking(pairs, pause_s=1):
+        async with talking(pairs, pause_s=2):
             await everybody_spoke(pairs, more=1)
             here.serve.send(signal.SIGUSR2)
             await here.serve.until("All server processes were replaced.")
@@ -87,7 +87,6 @@ async def test_a_rolling_restart_under_load_loses_nothing(
         await all_is_well(here.stage, pairs)
         talkers = [talker for both in pairs for talker in both]
         assert all(talker.returns for talker in talkers), "everybody had to move"
-        assert max(talker.longest_s for talker in talkers) < 30
 
 
 async def test_a_release_that_does_not_start_leaves_the_old_processes_at_work(
@@ -120,9 +119,9 @@ async def test_a_process_that_is_told_to_end_sees_everybody_off(
     over = asyncio.Event()
     talks = [asyncio.create_task(talker.talk(over, 0.05)) for talker in talkers]
     await everybody_spoke(pairs)
-    ending = asyncio.create_task(farewells([*crowd, *(talker.client for talker in talkers)]))
 
-    began = monotonic()
+    ending = asyncio.create_task(farewells([*crowd, *(talker.client for talker in talkers)]))
+    await asyncio.sleep(0)
     os.kill(server.pid, signal.SIGTERM)
     first = await crowd[0].until(lambda f: f["t"] == "reconnect")
     assert not await is_ready(server.settings.port), "no new visitors are sent here"
@@ -130,13 +129,11 @@ async def test_a_process_that_is_told_to_end_sees_everybody_off(
         await WireClient(server.url).open()
     assert refused.value.response.status_code == 503
     slots = await ending
-    assert await gone(server.pid, 30), server.log
-    took = monotonic() - began
+    assert await gone(server.pid), server.log
 
     assert first["after_ms"] in slots
     assert len(slots) == len(crowd) + len(talkers)
     assert 0 <= min(slots) < 3000 < 5000 < max(slots) <= 8000, "spread over eight seconds"
-    assert took < 25, "fifteen seconds, on a machine with time"
     # Everybody goes on where they were, with the process that comes after it.
     over.set()
     await server.start()
@@ -146,15 +143,14 @@ async def test_a_process_that_is_told_to_end_sees_everybody_off(
 
 
 async def farewells(clients: list[WireClient]) -> list[int]:
-    """Wait until all were sent away, each in its own slot; return the slots."""
+    """Wait until all were sent away, none before its slot; return the slots in milliseconds."""
+    began = monotonic()
 
     async def farewell(client: WireClient) -> int:
-        frame = await client.until(lambda f: f["t"] == "reconnect", within_s=20)
-        told = monotonic()
-        assert await client.closed(within_s=20) == 4001
-        # Not before its slot. (What was told may have been read a little late.)
-        assert monotonic() - told > frame["after_ms"] / 1000 - 1
-        return frame["after_ms"]
+        assert await client.closed(within_s=30) == 4001
+        slot: int = next(f["after_ms"] for f in client.log if f["t"] == "reconnect")
+        assert monotonic() - began > slot / 1000
+        return slot
 
     return await asyncio.gather(*(farewell(client) for client in clients))
 
