@@ -27,7 +27,7 @@ from app.settings import Settings
 START_PATIENCE_S = 60.0
 STOP_PATIENCE_S = 20.0
 ALMOST_NO_LIMIT = 1_000_000
-"""Messages a minute: it is the server that is to be measured, not its throttle."""
+"""Of messages a minute and of connections: it is the server that is to be measured, not its throttle."""
 NAMES = ("worker_a", "worker_b")
 DESKBELL = ("-m", "app.cli", "worker")
 FLOOR = ("-m", "app.bench.floor")
@@ -115,6 +115,8 @@ async def _servers(
         "data_dir": directory / "data",
         "redis_prefix": "deskbell-bench",
         "visitor_messages_per_minute": ALMOST_NO_LIMIT,
+        "connections": ALMOST_NO_LIMIT,
+        "connections_per_address": ALMOST_NO_LIMIT,
         "log_level": "warning",
     }
     if configured:

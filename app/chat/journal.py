@@ -14,12 +14,13 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import structlog
+from msgspec import Struct
 
 from app.clock import to_ms
 from app.errors import Unavailable
@@ -50,8 +51,7 @@ ASIDE_S = 0.1
 Status = Literal["ok", "dup", "conflict", "closed", "not_yours", "not_found", "unavailable", "internal"]
 
 
-@dataclass(slots=True, frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of a draft. `seq` and `at` (ms) are set when status is ok or dup; `state` is the conversation's."""
 
     status: Status
@@ -60,8 +60,7 @@ class Outcome:
     state: str = ""
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(Struct):
     """A message or note on its way into its lane.
 
     Attributes:
@@ -79,7 +78,7 @@ class Draft:
     m: UUID
     body: str
     done: Callable[[Outcome], None]
-    since: float = field(default_factory=time.monotonic)
+    since: float = msgspec.field(default_factory=time.monotonic)
     told: bool = False
 
     def tell(self, outcome: Outcome) -> None:

@@ -10,6 +10,7 @@ a reader that is stuck                  still gets its close code if it wakes up
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -18,10 +19,12 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
+from app.gateway.endpoint import WRITE
 from app.protocol.codes import Close
 
 MOST_PIECES = 1_000
 """Frames of one message."""
+_HEAD_16, _HEAD_64 = struct.Struct("!BBH"), struct.Struct("!BBQ")
 FAREWELL_S = 10.0
 """How long a client may take to hear the end."""
 
@@ -67,7 +70,22 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self._refuse_unanswered(HTTPStatus.SERVICE_UNAVAILABLE)
         self._close()
 
+    def write_text(self, text: bytes) -> bool:
+        """Send a text frame now. False if it cannot be taken now, or never: `send` waits, or says so."""
+        if not self.writable.is_set() or self.close_sent or self.disconnected or self.transport.is_closing():
+            return False
+        length = len(text)
+        if length < 126:
+            head = b"\x81%c" % length
+        elif length < 65_536:
+            head = _HEAD_16.pack(0x81, 126, length)
+        else:
+            head = _HEAD_64.pack(0x81, 127, length)
+        self.transport.write(head + text)
+        return True
+
     async def run_asgi(self) -> None:
+        self.scope["extensions"][WRITE] = self.write_text  # pyright: ignore
         await super().run_asgi()
         if self.transport.is_closing():
             self._close()

@@ -31,10 +31,11 @@ async def carry_out(desk: Desk, following: Following, connection: Connection, co
     """
     who = connection.who
     match command:
-        case frames.Pong():
-            return
+        # The commonest first.
         case frames.Send() | frames.Note():
             await send(desk, connection, command)
+        case frames.Pong():
+            return
         case frames.Typing():
             await typing(desk, connection, command)
         case frames.Read():

@@ -19,12 +19,19 @@ from app.protocol.sequence import Cursor, Verdict
 from app.protocol.session import Session
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Write = Callable[[bytes], bool]
 JOIN_BYTES = 32 * 1024
 """Frames are joined into one until they are this large."""
+_GONE = 1006
 MOST_LATE = 2_000
 """Frames kept back while a snapshot is made."""
 MOST_HELD = 200
 """Conversations in which a message may wait to come again; nobody has as many."""
+
+
+def cannot_write(_: bytes) -> bool:
+    """For a transport that only has `send`."""
+    return False
 
 
 class Connection:
@@ -32,6 +39,7 @@ class Connection:
 
     Args:
         send: ASGI's.
+        write: sends a text frame at once, or returns False when `send` must be used: it may wait for the reader.
 
     Attributes:
         who: the visitor or agent; None before their hello.
@@ -46,10 +54,12 @@ class Connection:
         "_closing",
         "_drained",
         "_flusher",
+        "_flushing",
         "_late",
         "_outbox",
         "_send",
         "_size",
+        "_write",
         "batch",
         "close_code",
         "cursors",
@@ -66,11 +76,13 @@ class Connection:
         "who",
     )
 
-    def __init__(self, send: Send, frames: Bucket, messages: Bucket) -> None:
+    def __init__(self, send: Send, frames: Bucket, messages: Bucket, write: Write = cannot_write) -> None:
         self._send = send
+        self._write = write
         self._outbox: deque[bytes] = deque()
         self._late: list[bytes] | None = None
         self._size = 0
+        self._flushing = False
         self._flusher: asyncio.Task[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._closing = asyncio.Event()
@@ -127,8 +139,9 @@ class Connection:
         if self._size > OUTBOX_BYTES and len(self._outbox) > 1:
             self.close(Close.SLOW)
             return
-        if self._flusher is None:
-            self._flusher = asyncio.create_task(self._flush())
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def push_ephemeral(self, frame: bytes) -> None:
         """Queue a frame that may be dropped when the reader lags."""
@@ -169,7 +182,7 @@ class Connection:
 
     async def drained(self) -> None:
         """Wait until the outbox is empty, or the socket closes."""
-        if self._flusher is not None and self.open:
+        if self._flushing and self.open:
             if self._drained is None:
                 self._drained = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._drained)
@@ -186,6 +199,8 @@ class Connection:
 
     async def finish(self) -> None:
         """Send what is queued and the close frame."""
+        if self._flusher is None and self.close_code != Close.SLOW:
+            self._flush()
         flusher = self._flusher
         if flusher is not None:
             if self.close_code == Close.SLOW:
@@ -200,22 +215,30 @@ class Connection:
     def gone(self) -> None:
         """The other end has gone: send nothing more."""
         if self.close_code is None:
-            self.close_code = 1006
+            self.close_code = _GONE
         if self._flusher is not None:
             self._flusher.cancel()
         self._wake()
 
-    async def _flush(self) -> None:
+    def _flush(self) -> None:
+        """Send what gathered in this tick. Only for a reader that lags a task is made, to wait for it."""
+        if self._flusher is not None or self.close_code in (_GONE, Close.SLOW):
+            return
+        while self._outbox:
+            frame, size = self._next_frame()
+            if not self._write(frame):
+                self._flusher = asyncio.create_task(self._flush_slowly(frame, size))
+                return
+            self._size -= size
+        self._flushing = False
+        self._wake()
+
+    async def _flush_slowly(self, frame: bytes, size: int) -> None:
         try:
+            await self._send({"type": "websocket.send", "text": frame.decode()})
+            self._size -= size
             while self._outbox:
-                frame = self._outbox.popleft()
-                size = len(frame)
-                if self.batch and self._outbox:
-                    parts = [frame]
-                    while self._outbox and size < JOIN_BYTES:
-                        parts.append(self._outbox.popleft())
-                        size += len(parts[-1])
-                    frame = b"\n".join(parts)
+                frame, size = self._next_frame()
                 await self._send({"type": "websocket.send", "text": frame.decode()})
                 self._size -= size
         except (OSError, RuntimeError):
@@ -223,7 +246,20 @@ class Connection:
             self._outbox.clear()
         finally:
             self._flusher = None
+            self._flushing = False
             self._wake()
+
+    def _next_frame(self) -> tuple[bytes, int]:
+        """Take the next frame off the outbox, with those after it if the client can split them, and their size."""
+        frame = self._outbox.popleft()
+        size = len(frame)
+        if not (self.batch and self._outbox):
+            return frame, size
+        parts = [frame]
+        while self._outbox and size < JOIN_BYTES:
+            parts.append(self._outbox.popleft())
+            size += len(parts[-1])
+        return b"\n".join(parts), size
 
     def _wake(self) -> None:
         waiter, self._drained = self._drained, None

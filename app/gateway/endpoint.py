@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from app.gateway.connection import Connection, Send
+from app.gateway.connection import Connection, Send, Write, cannot_write
 from app.gateway.desk import Desk
 from app.gateway.switchboard import Switchboard
 from app.gateway.throttle import Bucket
@@ -18,6 +18,9 @@ from app.infra.headcount import is_forwarded
 from app.protocol.codes import HELLO_WITHIN_S, MAX_FRAME_BYTES, OVER, SUBPROTOCOL, Close
 
 log = structlog.get_logger()
+
+WRITE = "deskbell.write"
+"""An extension of ASGI: a server that has it sends a text frame without a task, if the client keeps up."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -66,15 +69,14 @@ class Endpoint:
             return
         try:
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-            await self._serve(receive, send)
+            await self._serve(receive, send, scope["extensions"].get(WRITE, cannot_write))
         finally:
             addresses.leave(name)
 
-    async def _serve(self, receive: Receive, send: Send) -> None:
+    async def _serve(self, receive: Receive, send: Send, write: Write) -> None:
         pace = self._desk.allowances.pace
-        connection = Connection(
-            send, Bucket(pace.frames_per_s, pace.frames_burst), Bucket(pace.agent_messages_per_s, pace.burst)
-        )
+        frames = Bucket(pace.frames_per_s, pace.frames_burst)
+        connection = Connection(send, frames, Bucket(pace.agent_messages_per_s, pace.burst), write)
         self._desk.hub.connections.add(connection)
         self._make_room_for(connection)
         listener = asyncio.create_task(self._listen(connection, receive))

@@ -49,10 +49,11 @@ async def send(desk: Desk, connection: Connection, command: Send | Note) -> None
         _check_pace(connection, command.c)
         text = clean_text(command.body.text, field="body.text", most=MAX_TEXT)
         await check_access(desk, connection, command.c)
+        note = type(command) is Note
         draft = Draft(
             conversation_id=ConversationId(command.c),
-            lane=1 if isinstance(command, Note) else 0,
-            kind="note" if isinstance(command, Note) else "message",
+            lane=1 if note else 0,
+            kind="note" if note else "message",
             sender_kind="agent" if isinstance(who, Host) else "visitor",
             sender_id=who.id,
             sender_name=who.sender[2],

@@ -49,7 +49,7 @@ class Switchboard:
             command_id = getattr(command, "id", None)
             connection.session.admit(command)
             self._check_pace(connection, command)
-            if isinstance(command, Hello):
+            if type(command) is Hello:
                 await self._hello(connection, command)
             else:
                 await carry_out(self._desk, self._following, connection, command)

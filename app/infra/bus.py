@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 WATCHDOG_S = 5.0
 REPLY_WITHIN_S = 2.0
+_PUBLISH = b"*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n"
 HELLO = "hello"
 """A topic that nobody speaks on: there is always one subscription to watch."""
 MAX_PENDING = 50_000
@@ -91,7 +92,8 @@ class Bus:
         """Send a payload to the other processes, soon. Never waits, never fails."""
         if len(self._pending) >= MAX_PENDING:
             del self._pending[: MAX_PENDING // 2]
-        self._pending.append(pack(b"PUBLISH", self._channel(topic), self._origin + payload))
+        channel, said = self._channel(topic), self._origin + payload
+        self._pending.append(_PUBLISH % (len(channel), channel, len(said), said))
         if not self._flush_is_due:
             self._flush_is_due = True
             asyncio.get_running_loop().call_soon(self._flush)
