@@ -16,6 +16,7 @@ from app.cli.worker_processes import WorkerError, WorkerProcesses
 from app.errors import DeskbellError
 from app.identity.first_run import FirstSignIn
 from app.infra.embedded import EmbeddedError, EmbeddedServers
+from app.infra.examination import examine_redis
 from app.infra.logs import configure_logs
 from app.settings import Settings, SettingsError
 
@@ -68,7 +69,7 @@ async def _run(settings: Settings, stop: StopRequest, replacing: asyncio.Event) 
         try:
             await _started(workers, first)
             typer.echo(_welcome(complete, first))
-            await _watch(workers, servers, replacing)
+            await _watch(complete, workers, servers, replacing)
         finally:
             await workers.stop(stop.hurry)
 
@@ -96,12 +97,22 @@ async def _migrate(settings: Settings) -> None:
         raise MigrationError(f"The database cannot be reached or migrated: {_first_line(error)}.") from error
 
 
-async def _watch(workers: WorkerProcesses, servers: EmbeddedServers | None, replacing: asyncio.Event) -> None:
+async def _watch(
+    settings: Settings, workers: WorkerProcesses, servers: EmbeddedServers | None, replacing: asyncio.Event
+) -> None:
     async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_warn_of_redis(settings.redis_url))
         tasks.create_task(workers.watch())
         tasks.create_task(_replace_whenever(replacing, workers))
         if servers is not None:
             tasks.create_task(servers.watch())
+
+
+async def _warn_of_redis(url: str) -> None:
+    """Say what is wrong with Redis, if anything is; Deskbell works without it, only less well."""
+    async for finding in examine_redis(url):
+        if not finding.fit:
+            typer.echo(f"deskbell: {finding.text}", err=True)
 
 
 async def _replace_whenever(asked: asyncio.Event, workers: WorkerProcesses) -> None:

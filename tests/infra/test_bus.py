@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from app.infra.bus import Bus
 from app.infra.keys import Keys
 from app.infra.redis import Redis, connect
+from tests.chaos.proxy import FaultProxy
 
 
 @dataclass
@@ -28,22 +31,22 @@ class End:
         assert self.heard == list(expected)
 
 
-OpenEnd = Callable[[str], Awaitable[End]]
+OpenEnd = Callable[..., Awaitable[End]]
 
 
 @pytest.fixture
 async def open_end(redis_url: str, redis_prefix: str) -> AsyncIterator[OpenEnd]:
-    """Start ends of one bus: `await open_end("a")`."""
+    """Start ends of one bus: `await open_end("a")`, or with the address of a Redis in between."""
     ends: list[End] = []
 
-    async def start(name: str) -> End:
+    async def start(name: str, url: str = redis_url) -> End:
         def hear(topic: str, payload: bytes) -> None:
             end.heard.append((topic, payload))
 
         def recover() -> None:
             end.recovered += 1
 
-        end = End(Bus(redis_url, Keys(redis_prefix), name, hear, recover))
+        end = End(Bus(url, Keys(redis_prefix), name, hear, recover))
         end.bus.start()
         ends.append(end)
         async with asyncio.timeout(10):
@@ -107,6 +110,28 @@ async def test_cut_connections_are_made_again_and_every_topic_with_them(open_end
     for topic in topics:
         a.bus.publish(topic, b"1\n{}")
     await b.hears(*((topic, b"1\n{}") for topic in topics))
+
+
+async def test_a_subscription_that_has_fallen_silent_is_taken_for_dead(open_end: OpenEnd, redis_url: str) -> None:
+    place = urlsplit(redis_url)
+    proxy = FaultProxy(
+        Path(unquote(place.path)) if place.scheme == "unix" else (place.hostname or "", place.port or 6379)
+    )
+    await proxy.start()
+    try:
+        a, b = await open_end("a"), await open_end("b", "redis://{}:{}".format(*proxy.address))
+        await b.bus.subscribe("t:1")
+        # Nothing is closed, nothing is refused: only nothing comes any more.
+        proxy.drop_replies()
+        a.bus.publish("t:1", b"lost")
+        async with asyncio.timeout(30):
+            while b.recovered < 2:
+                await asyncio.sleep(0.05)
+        a.bus.publish("t:1", b"heard")
+        await b.hears(("t:1", b"heard"))
+        await b.bus.stop()
+    finally:
+        await proxy.stop()
 
 
 async def test_publishing_goes_on_after_redis_stood_still(open_end: OpenEnd, redis: Redis) -> None:
