@@ -50,6 +50,7 @@ from app.pages.edge import Edge
 from app.protocol.codes import Close
 from app.protocol.frames import Eph, From, Reconnect
 from app.reactions import Reactions
+from app.routing import routes as routing_routes
 from app.routing.queue import Queue
 from app.settings import Settings
 from app.sweeper import Sweeper
@@ -147,6 +148,7 @@ class Deskbell:
             identity_routes.router,
             canned_routes.router,
             chat_routes.router,
+            routing_routes.router,
             visitor_session.router,
             long_poll.router,
             admin.router,

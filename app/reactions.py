@@ -72,7 +72,7 @@ class Reactions:
         self._outlet.event(fact.conversation_id, fact.lane, fact.seq, line_frame(fact))
 
     def _tell_change(self, fact: ConversationChanged) -> None:
-        signal = f"!conversation {fact.conversation_id} {fact.gen} {fact.state}".encode()
+        signal = f"!conversation {fact.conversation_id} {fact.gen} {fact.state} {fact.team_id}".encode()
         self._outlet.tell(visitor_topic(fact.visitor_id), signal)
         self._background(self._tell_head(fact.conversation_id, fact.team_id, fact.agents))
 

@@ -21,6 +21,7 @@ from app.infra import presence
 from app.infra.work import Work, WorkUnits
 from app.routing import offers
 from app.routing.queue import Queue
+from app.routing.transfers import return_unanswered
 
 log = structlog.get_logger()
 
@@ -61,6 +62,7 @@ class Sweeper:
             (0.5, self._queue.pair_stranded),
             (1.0, self.bury_dead_gateways),
             (1.0, self.requeue_from_gone_agents),
+            (1.0, self.return_unanswered),
             (2.0, self.abandon_for_gone_visitors),
             (10.0, self._hours_turned),
             (30.0, self._queue.compare),
@@ -80,6 +82,10 @@ class Sweeper:
     async def expire_offers(self) -> None:
         """Take back offers that nobody confirmed."""
         await self._until_done(offers.expire_offer)
+
+    async def return_unanswered(self) -> None:
+        """Give back what was passed to a team that did not take it."""
+        await self._until_done(return_unanswered)
 
     async def requeue_from_gone_agents(self) -> None:
         """Put back conversations whose agent has gone."""

@@ -114,7 +114,7 @@ async def start(work: Work, visitor: Visitor, site: Site, now: datetime) -> tupl
     episode = episodes.begin(work.session, conversation, now)
     lines.append(work, conversation, lines.PUBLIC, "queued", {"episode": episode.number}, now)
     changed(work, conversation, now)
-    work.record(_queued(conversation))
+    work.record(queued(conversation))
     return conversation, False
 
 
@@ -172,6 +172,7 @@ def _taken_already(work: Work, conversation: Conversation, gen: int, agent: Acto
 async def _joined(work: Work, conversation: Conversation, agent: Actor, now: datetime) -> None:
     conversation.last_agent_id = agent.id
     conversation.left_message = False
+    conversation.passed_by = conversation.returns_at = None
     await episodes.begin_stint(work.session, conversation, agent.id, now)
     lines.append(work, conversation, lines.PUBLIC, "joined", {"agent": agent.shown}, now, sender=agent.sender)
     changed(work, conversation, now, agent.id)
@@ -270,6 +271,7 @@ async def _leave(
     conversation.state = lifecycle.after(conversation.state, "leave")
     conversation.agent_id = None
     conversation.offer_expires_at = None
+    conversation.passed_by = conversation.returns_at = None
     await episodes.finish(work.session, conversation, outcome, now)
     data = {"by": "visitor" if sender else "system", "reason": outcome, "agent": None}
     if sender is None:
@@ -295,7 +297,7 @@ async def requeue(work: Work, conversation: Conversation, reason: str, now: date
     lines.append(work, conversation, lines.PUBLIC, "requeued", {"reason": reason}, now)
     changed(work, conversation, now, agent_id)
     work.record(AgentChanged(AgentId(agent_id)))
-    work.record(_queued(conversation))
+    work.record(queued(conversation))
 
 
 async def done(work: Work, conversation_id: UUID, agent: Actor, now: datetime) -> Conversation:
@@ -307,5 +309,6 @@ async def done(work: Work, conversation_id: UUID, agent: Actor, now: datetime) -
     return conversation
 
 
-def _queued(conversation: Conversation) -> ConversationQueued:
+def queued(conversation: Conversation) -> ConversationQueued:
+    """Return the fact that a conversation waits in its team's line."""
     return ConversationQueued(ConversationId(conversation.id), TeamId(conversation.team_id), conversation.score)

@@ -16,7 +16,7 @@ PREVIEW = 160
 
 _SELECT = f"""
 SELECT c.id, c.gen, c.state, c.episode, c.queued_at, c.assigned_at, c.closed_at, c.left_message,
-       c.public_seq, c.internal_seq, c.visitor_read, c.agent_read,
+       c.public_seq, c.internal_seq, c.visitor_read, c.agent_read, c.previous_team_id,
        s.id AS site_id, s.name AS site_name, t.id AS team_id, t.name AS team_name,
        v.id AS visitor_id, v.name AS visitor_name, v.email, v.verified, v.page_url, v.page_title,
        {live_sql("v.id")} AS online,
@@ -63,7 +63,13 @@ WHERE c.id IN (
 ORDER BY c.closed_at DESC LIMIT :limit
 """
 )
-_CHANGED = text(_SELECT + "WHERE c.team_id = ANY (:teams) AND c.changed_at > now() - make_interval(secs => :seconds)")
+_CHANGED = text(
+    _SELECT
+    + """
+WHERE c.changed_at > now() - make_interval(secs => :seconds)
+  AND (c.team_id = ANY (:teams) OR c.previous_team_id = ANY (:teams))
+"""
+)
 _VISITOR = text(
     """
 SELECT c.id, c.gen, c.state, c.episode, c.team_id, c.public_seq, c.internal_seq, c.visitor_read, c.agent_read,
@@ -102,10 +108,19 @@ async def closed_heads(
     return [_head(row) for row in rows[:limit]], len(rows) > limit
 
 
-async def heads_changed_within(session: AsyncSession, team_ids: list[UUID], seconds: float) -> list[Head]:
-    """Return the heads of some teams' conversations whose state changed in the last `seconds`."""
+async def heads_changed_within(session: AsyncSession, team_ids: list[UUID], seconds: float) -> list[tuple[UUID, Head]]:
+    """Return the heads of conversations whose state changed in the last `seconds`.
+
+    Returns:
+        Pairs of team and head. A conversation that was passed on is there for the team that had it, too.
+    """
     rows = await session.execute(_CHANGED, {"teams": team_ids, "seconds": seconds})
-    return [_head(row) for row in rows]
+    return [
+        (team_id, _head(row))
+        for row in rows
+        for team_id in (row.team_id, row.previous_team_id)
+        if team_id is not None and team_id in team_ids
+    ]
 
 
 async def visitor_row(session: AsyncSession, visitor_id: UUID) -> Row[Any] | None:

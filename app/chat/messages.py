@@ -33,7 +33,7 @@ _BEFORE = text(
 )
 _HEADS = text("SELECT id, public_seq, internal_seq FROM conversation WHERE id = ANY (:ids)")
 
-_STATES = text("SELECT id, visitor_id, gen, state FROM conversation WHERE id = ANY (:ids)")
+_STATES = text("SELECT id, visitor_id, gen, state, team_id FROM conversation WHERE id = ANY (:ids)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,10 @@ async def lane_heads(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, t
     return {row.id: (row.public_seq, row.internal_seq) for row in rows}
 
 
-async def states_of(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, tuple[UUID, int, str]]:
-    """Return (visitor, gen, state) of conversations."""
+async def states_of(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, tuple[UUID, int, str, UUID]]:
+    """Return (visitor, gen, state, team) of conversations."""
     rows = await session.execute(_STATES, {"ids": list(ids)})
-    return {row.id: (row.visitor_id, row.gen, row.state) for row in rows}
+    return {row.id: (row.visitor_id, row.gen, row.state, row.team_id) for row in rows}
 
 
 def _page(conversation_id: UUID, rows: Sequence[Row[Any]], limit: int) -> EventPage:

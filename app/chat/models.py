@@ -26,7 +26,8 @@ class Conversation(Model):
     """One thread between a visitor and the support side. A visitor has one on a site; it may reopen.
 
     `gen` rises with every change of state and fences every command about it. `score` orders the queue and
-    stays the same for a whole episode, so that a requeue returns to the old place.
+    stays the same for a whole episode, so that a requeue returns to the old place. `passed_by` is the agent who passed
+    it on, until somebody has it; in another team's line it goes back to them at `returns_at`.
     """
 
     __tablename__ = "conversation"
@@ -44,6 +45,13 @@ class Conversation(Model):
             "team_id",
             "visitor_id",
             postgresql_where=text("state IN ('waiting', 'offered')"),
+        ),
+        Index("ix_conversation_returns", "returns_at", postgresql_where=text("returns_at IS NOT NULL")),
+        Index(
+            "ix_conversation_previous_team",
+            "previous_team_id",
+            "changed_at",
+            postgresql_where=text("previous_team_id IS NOT NULL"),
         ),
         Index("ix_conversation_left", "team_id", "closed_at", postgresql_where=text("left_message")),
         Index("ix_conversation_last_agent", "last_agent_id", "closed_at", postgresql_where=text("state = 'closed'")),
@@ -67,6 +75,9 @@ class Conversation(Model):
     score: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
     offer_expires_at: Mapped[datetime | None]
+    passed_by: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id"))
+    returns_at: Mapped[datetime | None]
+    previous_team_id: Mapped[UUID | None] = mapped_column(ForeignKey("team.id", ondelete="SET NULL"))
     assigned_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     left_message: Mapped[bool] = mapped_column(default=False, server_default=text("false"))

@@ -9,6 +9,7 @@ from app.chat import conversations
 from app.chat.access import conversation_for_agent
 from app.chat.heads import heads_by_id
 from app.chat.wire import encode
+from app.errors import Invalid
 from app.gateway.connection import Connection
 from app.gateway.desk import Desk
 from app.gateway.following import Following
@@ -16,6 +17,7 @@ from app.gateway.people import Host
 from app.gateway.welcome import begin_both, go_live_both, places
 from app.identity.events import AgentChanged
 from app.infra.work import Work
+from app.protocol.codes import MAX_TEXT
 from app.protocol.frames import (
     Claim,
     CloseConversation,
@@ -26,11 +28,14 @@ from app.protocol.frames import (
     Position,
     Reopen,
     Status,
+    Transfer,
     Unwatch,
     Watch,
 )
 from app.routing.availability import set_accepting
 from app.routing.offers import decline
+from app.routing.transfers import pass_to_agent, pass_to_team
+from app.text import clean_text
 
 
 async def move(
@@ -60,6 +65,27 @@ async def decline_offer(desk: Desk, connection: Connection, host: Host, command:
         await _visible(work, host, command.c)
         conversation = await conversations.lock(work.session, command.c)
         await decline(work, conversation, command.gen, host.actor.id, clock.now())
+    connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
+
+
+async def transfer(desk: Desk, connection: Connection, host: Host, command: Transfer) -> None:
+    """Pass a conversation on, to an agent or a team.
+
+    Raises:
+        Invalid: neither or both are named, or what is named cannot be chosen.
+        NotFound, Conflict: as in `app.routing.transfers`.
+    """
+    note = clean_text(command.note, field="note", most=MAX_TEXT) if command.note.strip() else ""
+    async with desk.work.begin() as work:
+        await _visible(work, host, command.c)
+        fence = (command.c, command.gen, host.actor)
+        match command.agent, command.team:
+            case UUID() as agent_id, None:
+                conversation = await pass_to_agent(work, *fence, agent_id, note, clock.now())
+            case None, UUID() as team_id:
+                conversation = await pass_to_team(work, *fence, team_id, note, clock.now())
+            case _:
+                raise Invalid("Name an agent or a team.", field="agent")
     connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
 
 

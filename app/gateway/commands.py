@@ -74,6 +74,8 @@ async def _of_agent(
     match command:
         case frames.OfferAccept() | frames.Claim() | frames.CloseConversation() | frames.Reopen():
             await agent_commands.move(desk, connection, host, command)
+        case frames.Transfer():
+            await agent_commands.transfer(desk, connection, host, command)
         case frames.OfferDecline():
             await agent_commands.decline_offer(desk, connection, host, command)
         case frames.Status():

@@ -14,7 +14,7 @@ from app.gateway.desk import Desk
 from app.gateway.following import Following
 from app.gateway.people import Guest, Host
 from app.gateway.welcome import begin_both, ends_of, go_live_both, places, send_agent_snapshot
-from app.ids import ConversationId
+from app.ids import ConversationId, TeamId
 from app.infra.keys import team_topic
 from app.protocol.codes import Close
 from app.protocol.frames import Me, Position
@@ -78,7 +78,9 @@ class Fanout:
         ):
             connection.close(Close.SIGNED_OUT if word == "signed_out" else Close.FORBIDDEN)
 
-    def _conversation(self, connection: Connection, guest: Guest, conversation: str, gen: str, state: str) -> None:
+    def _conversation(
+        self, connection: Connection, guest: Guest, conversation: str, gen: str, state: str, team: str
+    ) -> None:
         """The visitor's conversation is in another state, or has only now come to be."""
         conversation_id = UUID(conversation)
         if not guest.now_at(int(gen), state):
@@ -89,6 +91,8 @@ class Fanout:
             guest.position = None
         if state == "closed":
             guest.availability = None
+        team_id = guest.home_team_id if state == "closed" else TeamId(UUID(team))
+        self._desk.background(self._desk.waiting_room.change_team(connection, guest, team_id))
         self._desk.waiting_room.moved(guest.team_id)
         if guest.conversation_id is None:
             guest.conversation_id = ConversationId(conversation_id)

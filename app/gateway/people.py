@@ -13,11 +13,17 @@ from app.routing.availability import Availability
 
 @dataclass(slots=True)
 class Guest:
-    """A visitor. `conversation_id`, `gen` and `state` follow the one conversation they have."""
+    """A visitor. `conversation_id`, `gen` and `state` follow the one conversation they have.
+
+    Attributes:
+        team_id: whose line they are, or would be, in: the site's team, or the one that they were passed on to.
+        home_team_id: the site's team.
+    """
 
     id: VisitorId
     site_id: SiteId
     team_id: TeamId
+    home_team_id: TeamId
     name: str | None
     conversation_id: ConversationId | None = None
     gen: int = -1

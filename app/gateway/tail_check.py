@@ -85,8 +85,9 @@ class TailCheck:
                 connection.close(Close.SIGNED_OUT)
             elif memberships.get(host.id, set()) != host.team_ids:
                 self._hub.receive(agent_topic(host.id), b"!me")
-        for conversation_id, (visitor_id, gen, state) in states.items():
-            self._hub.receive(visitor_topic(visitor_id), f"!conversation {conversation_id} {gen} {state}".encode())
+        for conversation_id, (visitor_id, gen, state, team_id) in states.items():
+            signal = f"!conversation {conversation_id} {gen} {state} {team_id}".encode()
+            self._hub.receive(visitor_topic(visitor_id), signal)
         for conversation_id, places in ends.items():
             for lane in (0, 1):
                 topic = lane_topic(conversation_id, lane)
@@ -95,8 +96,8 @@ class TailCheck:
                     if cursor is not None and places[lane] > cursor.head:
                         cursor.head = places[lane]
                     self._following.missed(connection, topic)
-        for number, head in enumerate(heads, 1):
-            self._hub.receive(team_topic(head["team"]["id"]), encode(HeadChanged(head=head)))
+        for number, (team_id, head) in enumerate(heads, 1):
+            self._hub.receive(team_topic(team_id), encode(HeadChanged(head=head)))
             if number % AT_ONCE == 0:
                 # After a long outage there are many: all at once would overflow the outbox of every agent.
                 await asyncio.sleep(BREATH_S)

@@ -18,7 +18,7 @@ from app.gateway.following import Following
 from app.gateway.people import Guest
 from app.identity.sites import site_by_id
 from app.ids import ConversationId, TeamId
-from app.infra.keys import lane_topic, queue_topic
+from app.infra.keys import lane_topic
 from app.infra.limits import Limit
 from app.protocol.codes import MAX_COMMENT, MAX_TEXT
 from app.protocol.frames import End, Eph, From, Leave, LeaveMessage, Ok, PageChange, Rate, Start
@@ -55,7 +55,7 @@ async def start(desk: Desk, following: Following, connection: Connection, guest:
         conversation, dup = await conversations.start(work, visitor, site, now)
     desk.roster.announce(guest.id)
     guest.name = visitor.name
-    await _moved_to(desk, connection, guest, TeamId(conversation.team_id))
+    await desk.waiting_room.change_team(connection, guest, TeamId(conversation.team_id))
     guest.conversation_id = ConversationId(conversation.id)
     async with desk.work.begin() as work:
         row = await visitor_row(work.session, guest.id)
@@ -75,14 +75,6 @@ async def start(desk: Desk, following: Following, connection: Connection, guest:
         )
     )
     await follow_public(desk, following, connection, row.id)
-
-
-async def _moved_to(desk: Desk, connection: Connection, guest: Guest, team_id: TeamId) -> None:
-    """The site's queue may be another team's than at the hello."""
-    if guest.team_id != team_id:
-        desk.hub.leave(connection, queue_topic(guest.team_id))
-        guest.team_id = team_id
-        await desk.waiting_room.enter(connection, guest)
 
 
 async def leave_message(

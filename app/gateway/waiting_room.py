@@ -14,6 +14,7 @@ from app.errors import Unavailable
 from app.gateway.connection import Connection
 from app.gateway.hub import Hub
 from app.gateway.people import Guest
+from app.ids import TeamId
 from app.infra.keys import queue_topic
 from app.infra.work import WorkUnits
 from app.protocol.frames import Available
@@ -41,6 +42,14 @@ class WaitingRoom:
     async def enter(self, connection: Connection, guest: Guest) -> None:
         """Keep a visitor told from now on."""
         await self._hub.join(connection, queue_topic(guest.team_id))
+
+    async def change_team(self, connection: Connection, guest: Guest, team_id: TeamId) -> None:
+        """The visitor waits for another team from now on: the site has another, or the conversation was passed on."""
+        if guest.team_id != team_id:
+            self._hub.leave(connection, queue_topic(guest.team_id))
+            guest.team_id = team_id
+            await self.enter(connection, guest)
+            self.moved(team_id)
 
     def moved(self, team_id: UUID) -> None:
         """A team's queue or staffing changed: tell those whom it concerns, soon."""

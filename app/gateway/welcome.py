@@ -31,7 +31,7 @@ from app.infra.keys import agent_topic, team_topic, visitor_topic
 from app.protocol.frames import Hello, Ok, Position
 from app.protocol.session import Role
 from app.routing.availability import availability, status_of
-from app.routing.offers import CONFIRM_S
+from app.routing.offers import standing_offers
 
 log = structlog.get_logger()
 
@@ -77,7 +77,7 @@ async def _guest(desk: Desk, visitor_id: VisitorId, claim: Any) -> Guest:
         visitor = await visitor_of_claim(work.session, claim)
         site = await site_by_id(work.session, SiteId(visitor.site_id))
         row = await visitor_row(work.session, visitor.id)
-    guest = Guest(VisitorId(visitor.id), SiteId(site.id), TeamId(site.team_id), visitor.name)
+    guest = Guest(VisitorId(visitor.id), SiteId(site.id), TeamId(site.team_id), TeamId(site.team_id), visitor.name)
     if row is not None:
         guest.conversation_id = ConversationId(row.id)
         guest.now_at(row.gen, row.state)
@@ -179,6 +179,7 @@ async def send_agent_snapshot(desk: Desk, following: Following, connection: Conn
     async with desk.work.begin() as work:
         status = await status_of(work.session, host.id)
         heads = await heads_for_agent(work.session, host.id, list(host.team_ids))
+        offers = await standing_offers(work.session, host.id, clock.now())
     mine = [head for head in heads if head["state"] == "active" and _owner(head) == str(host.id)]
     fresh = [head for head in mine if UUID(head["c"]) not in host.mine]
     for head in fresh:
@@ -194,11 +195,7 @@ async def send_agent_snapshot(desk: Desk, following: Following, connection: Conn
                 "me": status.me,
                 "teams": status.teams,
                 "heads": heads,
-                "offers": [
-                    {"c": head["c"], "gen": head["gen"], "mode": "direct", "ttl_ms": CONFIRM_S * 1000}
-                    for head in heads
-                    if head["state"] == "offered" and _owner(head) == str(host.id)
-                ],
+                "offers": offers,
             }
         )
     )

@@ -148,6 +148,14 @@ class Reopen(Numbered, tag="reopen"):
     gen: Gen
 
 
+class Transfer(Numbered, tag="transfer"):
+    c: UUID
+    gen: Gen
+    agent: UUID | None = None
+    team: UUID | None = None
+    note: str = ""
+
+
 class Done(Numbered, tag="done"):
     c: UUID
 
@@ -163,7 +171,9 @@ class Unwatch(Numbered, tag="unwatch"):
 
 EveryoneCommand = Hello | Pong | Send | Read | Typing | Sync
 VisitorCommand = Start | LeaveMessage | Leave | End | Rate | PageChange
-AgentCommand = OfferAccept | OfferDecline | Status | Claim | CloseConversation | Reopen | Done | Note | Watch | Unwatch
+AgentCommand = (
+    OfferAccept | OfferDecline | Status | Claim | CloseConversation | Reopen | Transfer | Done | Note | Watch | Unwatch
+)
 AnyCommand = EveryoneCommand | VisitorCommand | AgentCommand
 
 

@@ -13,6 +13,7 @@ from app.chat import lifecycle, lines
 from app.chat.conversations import abandon, changed, requeue
 from app.chat.events import ConversationQueued, ConversationUnqueued, OfferWithdrawn
 from app.chat.models import Conversation
+from app.chat.transfer import give_back
 from app.identity.capacity import free_slot
 from app.identity.events import AgentChanged
 from app.identity.models import Agent, Team
@@ -24,6 +25,8 @@ from app.routing.events import OfferMade
 
 CONFIRM_S = 5
 """Direct mode: the agent's client confirms by itself; silence means that nobody is there."""
+ANSWER_S = 20
+"""Offer mode: somebody reads it and decides."""
 AGENT_GRACE_S = 30
 VISITOR_GRACE_S = 60
 
@@ -34,6 +37,16 @@ UPDATE agent a SET load = a.load + 1, rev = a.rev + 1, last_assigned_at = :now
 WHERE a.id = :agent AND a.load < a.capacity AND {ELIGIBLE}
   AND EXISTS (SELECT 1 FROM team_member tm WHERE tm.agent_id = a.id AND tm.team_id = :team)
 RETURNING a.name
+"""
+)
+
+
+# What was passed to an agent is for them to decide, whatever their team does with its line.
+_STANDING = text(
+    """
+SELECT c.id, c.gen, c.offer_expires_at,
+       CASE WHEN c.passed_by IS NOT NULL AND c.returns_at IS NULL THEN 'offer' ELSE t.mode END AS mode
+FROM conversation c JOIN team t ON t.id = c.team_id WHERE c.agent_id = :agent AND c.state = 'offered'
 """
 )
 
@@ -71,20 +84,41 @@ async def offer_pairs(work: Work, pairs: Sequence[Pair], now: datetime) -> list[
         if name is None:
             refused.append(pair)
             continue
-        _offer(work, conversation, agent_id, name, modes[conversation.team_id], now)
+        offer(work, conversation, agent_id, name, modes[conversation.team_id], now)
+        work.record(ConversationUnqueued(ConversationId(conversation.id), TeamId(conversation.team_id)))
     return refused
 
 
-def _offer(work: Work, conversation: Conversation, agent_id: AgentId, name: str, mode: str, now: datetime) -> None:
+def offer(work: Work, conversation: Conversation, agent_id: AgentId, name: str, mode: str, now: datetime) -> None:
+    """Put a waiting, locked conversation before an agent whose slot is taken."""
+    seconds = seconds_for(mode)
     conversation.state = lifecycle.after(conversation.state, "offer")
     conversation.agent_id = agent_id
-    conversation.offer_expires_at = now + timedelta(seconds=CONFIRM_S)
+    conversation.offer_expires_at = now + timedelta(seconds=seconds)
     changed(work, conversation, now, agent_id)
     data = {"agent": {"id": str(agent_id), "name": name}, "gen": conversation.gen}
     lines.append(work, conversation, lines.INTERNAL, "offered", data, now)
-    work.record(OfferMade(ConversationId(conversation.id), agent_id, conversation.gen, mode, CONFIRM_S * 1000))
+    work.record(OfferMade(ConversationId(conversation.id), agent_id, conversation.gen, mode, seconds * 1000))
     work.record(AgentChanged(agent_id))
-    work.record(ConversationUnqueued(ConversationId(conversation.id), TeamId(conversation.team_id)))
+
+
+def seconds_for(mode: str) -> int:
+    """Return how long an offer stands."""
+    return CONFIRM_S if mode == "direct" else ANSWER_S
+
+
+async def standing_offers(session: AsyncSession, agent_id: UUID, now: datetime) -> list[dict[str, object]]:
+    """Return the offers before an agent, as their snapshot shows them."""
+    rows = await session.execute(_STANDING, {"agent": agent_id})
+    return [
+        {
+            "c": str(row.id),
+            "gen": row.gen,
+            "mode": row.mode,
+            "ttl_ms": max(0, round((row.offer_expires_at - now).total_seconds() * 1000)),
+        }
+        for row in rows
+    ]
 
 
 async def decline(work: Work, conversation: Conversation, gen: int, agent_id: AgentId, now: datetime) -> None:
@@ -113,8 +147,11 @@ async def expire_offer(work: Work, now: datetime) -> bool:
     )
     if conversation is None:
         return False
-    agent_id = conversation.agent_id
+    agent_id, passed = conversation.agent_id, _was_passed_to_agent(conversation)
     await _miss(work, conversation, "expired", now)
+    if passed:
+        # Somebody asked them; that they had no time for it says nothing about the line.
+        return True
     await work.session.execute(
         text("UPDATE agent SET accepting = false, note = 'unresponsive', rev = rev + 1 WHERE id = :agent"),
         {"agent": agent_id},
@@ -123,7 +160,7 @@ async def expire_offer(work: Work, now: datetime) -> bool:
 
 
 async def _miss(work: Work, conversation: Conversation, reason: str, now: datetime) -> None:
-    agent_id, gen = conversation.agent_id, conversation.gen
+    agent_id, gen, passed = conversation.agent_id, conversation.gen, _was_passed_to_agent(conversation)
     conversation.state = lifecycle.after(conversation.state, "miss")
     assert agent_id is not None, "an offered conversation has an agent"
     conversation.agent_id = None
@@ -135,7 +172,13 @@ async def _miss(work: Work, conversation: Conversation, reason: str, now: dateti
     changed(work, conversation, now, agent_id)
     work.record(OfferWithdrawn(ConversationId(conversation.id), AgentId(agent_id), gen, reason))
     work.record(AgentChanged(AgentId(agent_id)))
+    if passed and await give_back(work, conversation, now):
+        return
     work.record(ConversationQueued(ConversationId(conversation.id), TeamId(conversation.team_id), conversation.score))
+
+
+def _was_passed_to_agent(conversation: Conversation) -> bool:
+    return conversation.passed_by is not None and conversation.returns_at is None
 
 
 async def requeue_from_gone_agent(work: Work, now: datetime) -> bool:

@@ -373,3 +373,40 @@ async def test_without_a_session_one_is_sent_to_sign_in(
     await ana.get_by_role("button", name="Signed in as Ana").click()
     await ana.get_by_role("button", name="Sign out").click()
     await ana.wait_for_url("**/sign-in**")
+
+
+async def test_a_chat_is_passed_on_with_the_keyboard_declined_and_taken(
+    server_process: StartServer, browser: Browser, database: Database
+) -> None:
+    server = await server_process()
+    shop = await open_shop(database)
+    ana = await open_console(browser, server, await shop.hire("Ana"))
+    vera, _ = await visit(server.url, shop)
+    c = (await vera.command({"t": "start", "name": "Vera"}))["c"]
+    await vera.event("joined")
+    ben = await open_console(browser, server, await shop.hire("Ben"))
+    offer = ben.get_by_role("region", name="Offers")
+
+    for answer in ("Decline", "Accept"):
+        await open_first(ana)
+        await expect(field(ana)).to_be_visible()
+        await ana.keyboard.press("t")
+        dialog = ana.get_by_role("dialog", name="Pass on")
+        await expect(dialog.get_by_label("Colleague or team")).to_be_focused()
+        await expect(dialog.get_by_role("radio", name="Ben")).to_be_enabled()
+        await ana.keyboard.type("be")
+        await expect(dialog.get_by_role("button", name="Pass to Ben")).to_be_enabled()
+        await dialog.get_by_label("Note for them").fill("She waits for a refund.")
+        await dialog.get_by_role("button", name="Pass to Ben").press("Enter")
+        await expect(dialog).to_be_hidden()
+        await expect(ana.locator(".list")).to_contain_text("No chats yet")
+        await offer.get_by_role("button", name=answer).press("Enter")
+        if answer == "Decline":
+            await expect(ana.locator(".list .row")).to_have_count(1)
+    await vera.until(lambda f: f.get("kind") == "joined" and f["data"]["agent"]["name"] == "Ben")
+    await expect(ben.locator(".message[data-note=true]").first).to_contain_text("She waits for a refund.")
+    await expect(ben.locator(".talk")).to_contain_text("Ana passed the chat to you")
+    assert [e["data"]["to"]["agent"]["name"] for e in vera.events[c, "public"] if e["kind"] == "passed"] == [
+        "Ben",
+        "Ben",
+    ]

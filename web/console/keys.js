@@ -3,6 +3,7 @@
 import { signal } from "../vendor/preact.js";
 import { close, markUnread, reopen, take } from "./actions.js";
 import { write } from "./composing.js";
+import { beginPassing } from "./passing.js";
 import { open, rows, world } from "./state/desk.js";
 import { isMine, isWaiting, listed } from "./state/lists.js";
 import { go, place, toggleInfo } from "./state/place.js";
@@ -21,6 +22,7 @@ export const keyTable = [
   [["/"], "Canned reply, anywhere in the text"],
   [["Tab"], "Next open variable of a canned reply"],
   [["A"], "Take a waiting chat"],
+  [["T"], "Pass the chat on"],
   [["E"], "Close the chat"],
   [["O"], "Reopen the chat"],
   [["U"], "Mark unread"],
@@ -82,6 +84,7 @@ function onOpenChat(key) {
   else if (key === "/" && mine) write("reply", "/");
   else if (key === "n") write("note");
   else if (key === "a" && isWaiting(head)) void take(head);
+  else if (key === "t" && mine) void beginPassing(head.c);
   else if (key === "e" && mine) void close(head);
   else if (key === "o" && head.state === "closed") void reopen(head);
   else if (key === "u" && mine) markUnread(head);

@@ -16,6 +16,7 @@ export function applied(before, ev) {
     case "queued":
       return { ...now, state: "waiting", agent: null, episode: ev.data.episode, can_rate: false, score: null };
     case "requeued":
+    case "passed":
       return { ...now, state: "waiting", agent: null };
     case "joined":
     case "reopened":

@@ -77,6 +77,8 @@ function systemLine({ kind, data }) {
     case "joined":
     case "reopened":
       return { text: `line.${kind}`, values: { name } };
+    case "passed":
+      return { text: "line.passed", values: { name, to: (data.to.agent ?? data.to.team).name } };
     case "requeued":
     case "left_message":
       return { text: `line.${kind}`, values: {} };

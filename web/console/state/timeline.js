@@ -81,7 +81,7 @@ function interleaved(lanes) {
 /** @param {string} kind */
 function isTold(kind) {
   // A queue that is entered and offers that come and go would drown the talk; these tell the story.
-  return ["queued", "joined", "requeued", "closed", "reopened", "left_message", "missed", "rated"].includes(kind);
+  return ["queued", "joined", "requeued", "passed", "closed", "reopened", "left_message", "missed", "rated"].includes(kind);
 }
 
 /**

@@ -7,6 +7,7 @@ import { Context } from "./context.js";
 import { Help } from "./help.js";
 import { List } from "./list.js";
 import { Offers } from "./offers.js";
+import { PassDialog } from "./pass_dialog.js";
 import { Rail } from "./rail.js";
 import { Thread } from "./thread.js";
 import { Toasts } from "./toasts.js";
@@ -23,6 +24,7 @@ export function Console() {
     </div>
     <${Offers} />
     <${Toasts} />
+    <${PassDialog} />
     <${Help} />
     <p class="visually-hidden" aria-live="polite">${announced}</p>
   `;

@@ -24,6 +24,8 @@ function sentence({ kind, data }, visitor) {
       return `${agent} joined`;
     case "requeued":
       return "The agent went away; back in line at the old place";
+    case "passed":
+      return `${agent} passed the chat to ${data.to.agent?.id === world.value.me?.id ? "you" : nameOf(data.to.agent ?? data.to.team)}`;
     case "reopened":
       return `${agent} reopened the chat`;
     case "left_message":

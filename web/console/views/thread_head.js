@@ -4,8 +4,9 @@ import { html } from "../../vendor/preact.js";
 import { Avatar } from "../../shared/avatar.js";
 import { elapsed } from "../../shared/time.js";
 import { check, mail } from "../../shared/icons.js";
-import { hand, info, undo2 } from "../../shared/icons_more.js";
+import { forward, hand, info, undo2 } from "../../shared/icons_more.js";
 import { close, markDone, reopen, take } from "../actions.js";
+import { beginPassing } from "../passing.js";
 import { now } from "../state/clock.js";
 import { linkState, world } from "../state/desk.js";
 import { isMine, isWaiting, waitingSince } from "../state/lists.js";
@@ -71,6 +72,7 @@ function Actions({ head }) {
       ${head.left_message && html`<${Action} label="Mark as done" tip="Needs no answer any more" icon=${check} run=${() => markDone(head)} />`}
       ${head.state === "closed" && !head.left_message && html`<${Action} label="Reopen" tip="Reopen  O" icon=${undo2} run=${() => reopen(head)} />`}
       <button type="button" class="icon-button" data-tip="Details  I" aria-label="Visitor's details" aria-pressed=${infoOpen.value ? "true" : "false"} onClick=${toggleInfo}>${info()}</button>
+      ${mine && html`<${Action} label="Pass on" tip="Pass on  T" icon=${forward} run=${() => beginPassing(head.c)} />`}
       ${mine && html`<${Action} label="Close" tip="Close  E" icon=${check} run=${() => close(head)} />`}
     </div>
   `;
@@ -80,7 +82,7 @@ function Actions({ head }) {
 function Action({ label, tip, icon, run, primary = false }) {
   return html`
     <button type="button" class=${primary ? "button primary" : "button"} data-tip=${tip} aria-label=${label} disabled=${linkState.value !== "live"} onClick=${run}>
-      ${icon()} ${label}
+      ${icon()} <span>${label}</span>
     </button>
   `;
 }

@@ -1,0 +1,106 @@
+"""A conversation changes hands. Each act runs in the caller's unit of work; `app.routing.transfers` decides whether."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from app.chat import episodes, lifecycle, lines
+from app.chat.conversations import Actor, changed, lock, queued
+from app.chat.events import ConversationChanged, ConversationUnqueued
+from app.chat.models import Conversation
+from app.errors import Conflict
+from app.identity.capacity import free_slot, take_slot
+from app.identity.events import AgentChanged
+from app.identity.models import Agent
+from app.ids import AgentId, ConversationId, TeamId, VisitorId
+from app.infra.presence import is_connected
+from app.infra.work import Work
+
+
+async def let_go(
+    work: Work,
+    conversation_id: UUID,
+    gen: int,
+    sender: Actor,
+    to: dict[str, dict[str, str]],
+    note: str,
+    now: datetime,
+) -> Conversation:
+    """Take a conversation from its agent, who passes it on; return it waiting, locked, told to nobody yet.
+
+    Args:
+        to: the agent or the team that gets it, as clients are shown it.
+        note: for whoever gets it; may be empty.
+
+    Raises:
+        Conflict: `stale`, `not_yours` or `conversation_closed`.
+    """
+    conversation = await lock(work.session, conversation_id)
+    if conversation.state == "active" and conversation.agent_id != sender.id:
+        raise Conflict("Another agent has this chat.", code="not_yours")
+    if conversation.state != "closed":
+        lifecycle.check_generation(conversation.gen, gen)
+    conversation.state = lifecycle.after(conversation.state, "requeue")
+    conversation.agent_id = None
+    conversation.passed_by = sender.id
+    await episodes.end_stint(work.session, conversation, "transfer", now)
+    await free_slot(work.session, sender.id)
+    if note:
+        lines.append(work, conversation, lines.INTERNAL, "note", {"text": note}, now, sender=sender.sender)
+    data = {"agent": sender.shown, "to": to}
+    lines.append(work, conversation, lines.PUBLIC, "passed", data, now, sender=sender.sender)
+    work.record(AgentChanged(sender.id))
+    return conversation
+
+
+async def give_back(work: Work, conversation: Conversation, now: datetime) -> bool:
+    """Give a waiting, locked conversation, which nobody took, back to the agent who passed it on.
+
+    Returns:
+        Whether they have it. If not (they went away, or are full by now) it stays in line, at its old place.
+    """
+    agent_id, line_team = conversation.passed_by, conversation.team_id
+    assert agent_id is not None, "somebody passed it on"
+    # A team had its chance; an agent's miss leaves it in the line it came from.
+    was_in_line = conversation.returns_at is not None
+    conversation.passed_by = conversation.returns_at = None
+    if not await is_connected(work.session, agent_id):
+        return False
+    try:
+        await take_slot(work.session, AgentId(agent_id), now)
+    except Conflict:
+        return False
+    if was_in_line:
+        assert conversation.previous_team_id is not None, "it came from another team"
+        conversation.team_id, conversation.previous_team_id = conversation.previous_team_id, line_team
+        work.record(ConversationUnqueued(ConversationId(conversation.id), TeamId(line_team)))
+    conversation.state = lifecycle.after(conversation.state, "claim")
+    conversation.agent_id = conversation.last_agent_id = agent_id
+    await episodes.begin_stint(work.session, conversation, AgentId(agent_id), now)
+    agent = await work.session.get_one(Agent, agent_id)
+    shown = {"agent": {"id": str(agent_id), "name": agent.name}}
+    lines.append(work, conversation, lines.PUBLIC, "joined", shown, now, sender=("agent", agent_id, agent.name))
+    changed(work, conversation, now, agent_id)
+    if was_in_line:
+        # Whoever lists that line should see it leave.
+        work.record(
+            ConversationChanged(
+                ConversationId(conversation.id),
+                TeamId(line_team),
+                VisitorId(conversation.visitor_id),
+                conversation.gen,
+                conversation.state,
+            )
+        )
+    work.record(AgentChanged(AgentId(agent_id)))
+    return True
+
+
+def wait_in(work: Work, conversation: Conversation, team_id: UUID, returns_at: datetime, now: datetime) -> None:
+    """Put a conversation that was let go in another team's line, at the place of its score."""
+    sender, before = conversation.passed_by, conversation.team_id
+    conversation.previous_team_id, conversation.team_id = before, team_id
+    conversation.returns_at = returns_at
+    changed(work, conversation, now, sender)
+    work.record(queued(conversation))

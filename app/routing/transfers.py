@@ -1,0 +1,105 @@
+"""Passing a conversation on, to an agent who accepts or to another team's line; unanswered, it goes back."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select, text
+
+from app.chat.conversations import Actor, lock, touched
+from app.chat.models import Conversation
+from app.chat.transfer import give_back, let_go, wait_in
+from app.errors import Conflict, Invalid, NotFound
+from app.identity.models import Agent, Team, TeamMember
+from app.ids import AgentId
+from app.infra.work import Work
+from app.routing.availability import ELIGIBLE, availability
+from app.routing.offers import offer
+
+RETURN_S = 120
+"""How long another team has before the conversation goes back."""
+
+_TAKE = text(
+    f"""
+UPDATE agent a SET load = a.load + 1, rev = a.rev + 1, last_assigned_at = :now
+WHERE a.id = :agent AND a.load < a.capacity AND {ELIGIBLE} RETURNING a.id
+"""
+)
+_TAKES_CHATS = text(f"SELECT 1 FROM agent a WHERE a.id = :agent AND {ELIGIBLE}")
+
+
+async def pass_to_agent(
+    work: Work, conversation_id: UUID, gen: int, sender: Actor, agent_id: UUID, note: str, now: datetime
+) -> Conversation:
+    """Offer the sender's conversation to another agent, of any team.
+
+    Raises:
+        Invalid: it is the sender.
+        NotFound: there is no such agent.
+        Conflict: `stale`, `not_yours`, `conversation_closed`; `no_agents`: they take no chats now; `at_capacity`.
+    """
+    if agent_id == sender.id:
+        raise Invalid("You have this chat already.", field="agent")
+    # The conversation before its agents, as everywhere; these in id order: two may pass to each other.
+    await lock(work.session, conversation_id)
+    people = await work.session.scalars(
+        select(Agent)
+        .where(Agent.id.in_([agent_id, sender.id]))
+        .order_by(Agent.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    agent = next((each for each in people if each.id == agent_id), None)
+    if agent is None:
+        raise NotFound
+    to = {"agent": {"id": str(agent.id), "name": agent.name}}
+    conversation = await let_go(work, conversation_id, gen, sender, to, note, now)
+    if (await work.session.execute(_TAKE, {"agent": agent_id, "now": now})).scalar_one_or_none() is None:
+        if (await work.session.execute(_TAKES_CHATS, {"agent": agent_id})).scalar_one_or_none() is None:
+            raise Conflict(f"{agent.name} takes no chats right now.", code="no_agents")
+        raise Conflict(f"{agent.name} has no room right now.", code="at_capacity")
+    offer(work, conversation, AgentId(agent_id), agent.name, "offer", now)
+    touched(work, conversation, now, sender.id)
+    return conversation
+
+
+async def pass_to_team(
+    work: Work, conversation_id: UUID, gen: int, sender: Actor, team_id: UUID, note: str, now: datetime
+) -> Conversation:
+    """Put the sender's conversation in another team's line, at the place of its score.
+
+    Raises:
+        Invalid: the sender is of that team: they could get it again.
+        NotFound: there is no such team.
+        Conflict: `stale`, `not_yours`, `conversation_closed`; `no_agents`: nobody there takes chats now.
+    """
+    team = await work.session.get(Team, team_id)
+    if team is None:
+        raise NotFound
+    if await work.session.get(TeamMember, (team_id, sender.id)) is not None:
+        raise Invalid("You are in that team yourself: choose one of its agents.", field="team")
+    if not (await availability(work.session, team_id, now)).now:
+        raise Conflict(f"Nobody of {team.name} takes chats right now.", code="no_agents")
+    to = {"team": {"id": str(team.id), "name": team.name}}
+    conversation = await let_go(work, conversation_id, gen, sender, to, note, now)
+    wait_in(work, conversation, team_id, now + timedelta(seconds=RETURN_S), now)
+    return conversation
+
+
+async def return_unanswered(work: Work, now: datetime) -> bool:
+    """Give back a conversation that another team did not take in time.
+
+    Returns:
+        Whether there was one.
+    """
+    conversation = await work.session.scalar(
+        select(Conversation)
+        .where(Conversation.state == "waiting", Conversation.returns_at < now)
+        .limit(1)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    if conversation is None:
+        return False
+    await give_back(work, conversation, now)
+    return True
