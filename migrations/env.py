@@ -5,7 +5,8 @@ from importlib import import_module
 
 from alembic import context
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.infra.database import metadata
@@ -22,8 +23,13 @@ MODELS = (
 """Every module that declares tables. A test compares this list with the files."""
 LOCK = 0x6465736B62656C6C
 """The advisory lock of migrations: "deskbell" in ASCII."""
-LOCK_TIMEOUT = "5s"
+LOCK_TIMEOUT = "2s"
 """A migration that waits longer for a table would hold up everything queued behind it."""
+ATTEMPTS = 3
+PAUSE = 0.5
+"""Seconds between two attempts, for whoever was held up."""
+PASSING = {"55P03", "40P01"}
+"""Lock not available, deadlock."""
 
 
 def run(connection: Connection) -> None:
@@ -51,9 +57,27 @@ async def run_alone(url: str) -> None:
             await connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
             await connection.commit()
             # Closing the connection frees the lock, however this ends.
-            await connection.run_sync(run)
+            await run_patiently(connection)
     finally:
         await engine.dispose()
+
+
+async def run_patiently(connection: AsyncConnection) -> None:
+    """Try again when a table cannot be had; what was migrated before it stays.
+
+    Raises:
+        DBAPIError: the last attempt did not get it either, or something else is wrong.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            await connection.run_sync(run)
+        except DBAPIError as error:
+            if attempt == ATTEMPTS or getattr(error.orig, "sqlstate", None) not in PASSING:
+                raise
+            await connection.rollback()
+            await asyncio.sleep(PAUSE)
+        else:
+            return
 
 
 def address() -> str:

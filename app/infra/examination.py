@@ -48,6 +48,8 @@ async def examine_database(url: str) -> AsyncIterator[Finding]:
     state = await schema_state(url)
     if state.up_to_date:
         yield Finding(True, f"The schema is at revision {state.head}, the newest.")
+    elif state.later:
+        yield Finding(True, f"The schema is at revision {state.current}, of a later release than this.")
     else:
         found = state.current or "none"
         yield Finding(False, f"The schema is at revision {found}, not {state.head}: run `deskbell migrate`.")

@@ -39,6 +39,8 @@ WHERE a.id = :agent AND a.load < a.capacity AND {ELIGIBLE}
 RETURNING a.name
 """
 )
+# By name: `c.*` would be another statement once a migration has added a column.
+_COLUMNS = ", ".join(f"c.{column.name}" for column in Conversation.__table__.columns)
 
 
 # What was passed to an agent is for them to decide, whatever their team does with its line.
@@ -216,7 +218,7 @@ async def _of_absent(session: AsyncSession, table: str, column: str, states: str
         select(Conversation).from_statement(
             text(
                 f"""
-                SELECT c.* FROM conversation c JOIN {table} p ON p.id = {column}
+                SELECT {_COLUMNS} FROM conversation c JOIN {table} p ON p.id = {column}
                 WHERE {states} AND NOT EXISTS (SELECT 1 FROM presence here WHERE here.subject = p.id)
                   AND coalesce(p.seen_at, '-infinity') < now() - interval '{grace_s} seconds'
                 LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
