@@ -8,12 +8,14 @@ PYTEST ?= $(BIN)/python -m pytest
 INSTALLED := $(VENV)/installed
 INSTALLED_DEV := $(VENV)/installed-dev
 
-.PHONY: help setup setup-dev run test check fmt lock clean
+.PHONY: help setup setup-dev run test check chaos soak fmt lock clean
 
 help:
 	@echo "make run     serve Deskbell on http://127.0.0.1:8000 (installs what it needs first)"
 	@echo "make test    run every test (installs the development tools and a browser first)"
 	@echo "make check   formatting, lint, types, import contracts"
+	@echo "make chaos   break everything for three minutes and see that the promises hold (SEED=3)"
+	@echo "make soak    the same for an hour, with growing seeds"
 	@echo "make fmt     format the Python code"
 	@echo "make setup   only install"
 	@echo "make lock    resolve the dependencies anew (needs uv)"
@@ -37,6 +39,12 @@ check: $(INSTALLED_DEV)
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	@tools/tsc/check
+
+chaos: $(INSTALLED_DEV)
+	@exec $(BIN)/python -m tests.chaos --within 150 $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+soak: $(INSTALLED_DEV)
+	@exec $(BIN)/python -m tests.chaos --for 3600 --reports test-results/soak $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 fmt: $(INSTALLED_DEV)
 	$(BIN)/ruff format .

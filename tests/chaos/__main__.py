@@ -6,12 +6,13 @@ import argparse
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 
-from tests.chaos.campaign import plan, play, say
+from tests.chaos.campaign import Manner, Round, plan, play, say
 from tests.chaos.faults import all_faults
 from tests.chaos.house import a_house
-from tests.chaos.report import summary
+from tests.chaos.report import summary, write
 from tests.chaos.scene import Cast
 
 DEFAULT_SEED = 3
@@ -22,7 +23,9 @@ def main() -> int:
     asked = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     asked.add_argument("--seed", type=int, default=DEFAULT_SEED)
     asked.add_argument("--faults", help="only these, in this order, by commas", default="")
+    asked.add_argument("--within", type=float, help="begin no further fault after so many seconds")
     asked.add_argument("--list", action="store_true", help="name the faults there are")
+    asked.add_argument("--for", dest="for_s", type=float, help="play rounds with growing seeds for so many seconds")
     asked.add_argument("--reports", type=Path, default=Path("test-results/chaos"))
     given = asked.parse_args()
     if given.list:
@@ -36,12 +39,19 @@ def main() -> int:
 
 async def _campaign(given: argparse.Namespace) -> dict[str, object]:
     names = [name for name in given.faults.split(",") if name] or None
+    end = time.monotonic() + (given.for_s or 0)
+    rounds: list[Round] = []
     async with a_house(given.reports / "logs") as house:
-        played = await play(house, given.seed, Cast(), plan(given.seed, names))
-    for name, words in played.breaches.items():
-        for each in words[:10]:
-            say(f"{name} broken: {each}")
-    return summary([played])
+        while not rounds or time.monotonic() < end:
+            seed = given.seed + len(rounds)
+            say(f"seed {seed}")
+            played = await play(house, seed, Cast(), plan(seed, names), Manner(within_s=given.within))
+            rounds.append(played)
+            for name, words in played.breaches.items():
+                for each in words[:10]:
+                    say(f"{name} is broken: {each}")
+            say(f"memory: {played.memory_mb} MB; {write(rounds, given.reports)}")
+    return summary(rounds)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 
-import httpx2
-
 from tests.chaos.ledger import Frame, Ledger
 from tests.chaos.person import Doors, Person
 from tests.journeys.cast import AgentOnDuty
@@ -20,6 +18,7 @@ class Agent(Person):
     Args:
         duty: their id and session.
         team: of whose conversations they may hear.
+        lateness: how many of their acts are commands for a generation that has passed.
     """
 
     def __init__(
@@ -31,11 +30,13 @@ class Agent(Person):
         pace: float,
         duty: AgentOnDuty,
         team: str,
+        lateness: float,
     ) -> None:
         super().__init__(name, ledger, doors, chance, pace)
         self.id = duty.id
         self._duty = duty
         self._team = team
+        self._lateness = lateness
         self.heads: dict[str, Frame] = {}
         self.me: Frame = {}
         self._past: list[Frame] = []
@@ -49,9 +50,11 @@ class Agent(Person):
     def _is_mine(self, head: Frame) -> bool:
         return head["state"] == "active" and head["agent"] is not None and head["agent"]["id"] == self.id
 
-    async def token(self, http: httpx2.AsyncClient, url: str) -> str:
-        answer = await http.post(
-            f"{url}/api/ticket", json={}, headers={"Cookie": f"deskbell={self._duty.session_token}"}
+    async def token(self, url: str) -> str:
+        answer = await self.doors.http.post(
+            f"{url}/api/ticket",
+            json={},
+            headers={"Origin": self.doors.origin, "Cookie": f"deskbell={self._duty.session_token}"},
         )
         if answer.status_code != 200:
             raise ConnectionError(f"no ticket: {answer.status_code}")
@@ -130,6 +133,9 @@ class Agent(Person):
             await asyncio.sleep(0.5)
             await self.command({"t": "status", "accept": True})
             return
+        if self.chance.random() < self._lateness:
+            await self._too_late()
+            return
         dice = self.chance.random()
         mine = self.mine
         if not mine or dice > 0.97:
@@ -145,12 +151,10 @@ class Agent(Person):
             await self.command({"t": "read", "c": c, "s": self.lane(c, "public").have or 0})
         elif dice < 0.89:
             await self.command({"t": "close", "c": c, "gen": head["gen"]})
-        elif dice < 0.90:
+        elif dice < 0.91:
             self.hop()
-        elif dice < 0.92:
-            await self.command({"t": "typing", "c": c, "on": True})
         else:
-            await self._too_late()
+            await self.command({"t": "typing", "c": c, "on": True})
 
     async def _too_late(self) -> None:
         """A command for a generation that has passed: a slow finger, a paused machine."""

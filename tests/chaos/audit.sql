@@ -16,8 +16,9 @@ CREATE TABLE chaos_audit (
     owned int,
     capacity int,
     open_stints int,
-    -- Those of the same team who had waited longer, at a commit that offers: (score, id) smaller, since some seconds.
-    overtook uuid[]
+    -- At a commit that offers: who of the same team waits, since when, although their (score, id) is smaller.
+    overtook uuid,
+    overtook_since timestamptz
 );
 CREATE TABLE chaos_went_back (at timestamptz NOT NULL DEFAULT clock_timestamp(), words text NOT NULL);
 
@@ -25,19 +26,25 @@ CREATE FUNCTION chaos_conversation() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     a record;
     n int;
-    passed uuid[];
+    passed record;
 BEGIN
     SELECT load, capacity INTO a FROM agent WHERE id = NEW.agent_id;
     SELECT count(*) INTO n FROM conversation WHERE agent_id = NEW.agent_id AND state IN ('offered', 'active');
     IF NEW.state = 'offered' THEN
-        SELECT array_agg(id) INTO passed FROM conversation
+        SELECT id, changed_at INTO passed FROM conversation
         WHERE team_id = NEW.team_id AND state = 'waiting' AND (score, id) < (NEW.score, NEW.id)
-          AND changed_at < now() - interval '3 seconds';
+        ORDER BY changed_at LIMIT 1;
+        INSERT INTO chaos_audit (conversation, state, agent, gen, before_gen, load, owned, capacity, open_stints, overtook,
+                                 overtook_since)
+        VALUES (NEW.id, NEW.state, NEW.agent_id, NEW.gen, CASE TG_OP WHEN 'UPDATE' THEN OLD.gen END, a.load, n,
+                a.capacity, (SELECT count(*) FROM stint s JOIN episode e ON e.id = s.episode_id
+                             WHERE e.conversation_id = NEW.id AND s.ended_at IS NULL), passed.id, passed.changed_at);
+        RETURN NULL;
     END IF;
-    INSERT INTO chaos_audit (conversation, state, agent, gen, before_gen, load, owned, capacity, open_stints, overtook)
+    INSERT INTO chaos_audit (conversation, state, agent, gen, before_gen, load, owned, capacity, open_stints)
     VALUES (NEW.id, NEW.state, NEW.agent_id, NEW.gen, CASE TG_OP WHEN 'UPDATE' THEN OLD.gen END, a.load, n, a.capacity,
             (SELECT count(*) FROM stint s JOIN episode e ON e.id = s.episode_id
-             WHERE e.conversation_id = NEW.id AND s.ended_at IS NULL), passed);
+             WHERE e.conversation_id = NEW.id AND s.ended_at IS NULL));
     RETURN NULL;
 END $$;
 
@@ -76,3 +83,15 @@ CREATE TRIGGER chaos_read_went_back AFTER UPDATE ON conversation FOR EACH ROW
     WHEN (NEW.visitor_read < OLD.visitor_read OR NEW.agent_read < OLD.agent_read
           OR NEW.public_seq < OLD.public_seq OR NEW.internal_seq < OLD.internal_seq)
     EXECUTE FUNCTION chaos_read();
+
+-- A disk that is full, as far as messages see it: the error is the one that Postgres gives then.
+CREATE TABLE chaos_disk (is_full boolean NOT NULL);
+INSERT INTO chaos_disk VALUES (false);
+CREATE FUNCTION chaos_full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT is_full FROM chaos_disk) THEN
+        RAISE EXCEPTION USING ERRCODE = '53100', MESSAGE = 'could not extend file: No space left on device';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER chaos_disk_is_full BEFORE INSERT ON message FOR EACH STATEMENT EXECUTE FUNCTION chaos_full_disk();

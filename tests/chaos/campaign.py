@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sys
 import time
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
+import asyncpg
+
+from tests.chaos.baseline import left_behind, memory_mb
 from tests.chaos.evidence import LANES, Outage, gather
 from tests.chaos.faults import Fault, Field, all_faults
 from tests.chaos.house import House
 from tests.chaos.invariants import judge
+from tests.chaos.invariants.ownership import overtakings
 from tests.chaos.ledger import Frame
 from tests.chaos.scene import Cast, Scene, set_scene
+from tests.chaos.watch import INDEX_WITHIN_S, SWEEPS, Watch
 
-WARM_UP_S = 5.0
-CALM_S = 1.0
+TOGETHER = 3
+LONG = ("gateway.deploy", "gateway.leave", "gateway.sleep", "redis.cold_rush")
+"""Faults that take so long by themselves that they do not come together with another."""
 CAUGHT_UP_WITHIN_S = 15.0
-"""I8. A machine that is busy with other things gets PATIENCE times as long before the verdict."""
+"""I8. The verdict comes at PATIENCE times as long, and later still on a machine that is busy with other things."""
 PATIENCE = 2.0
+WORTH_TELLING_S = 3.0
 
 _HEADS = """
     SELECT id::text AS c, visitor_id::text AS visitor, state, agent_id::text AS agent, gen, public_seq AS public,
@@ -31,10 +41,14 @@ _HEADS = """
 
 @dataclass(frozen=True)
 class Step:
-    """A fault of the plan, and how long it lasts (seconds)."""
+    """Faults of the plan that come together, the first one outermost, and how long they last (seconds)."""
 
-    fault: Fault
+    faults: tuple[Fault, ...]
     lasts_s: float
+
+    @property
+    def name(self) -> str:
+        return " + ".join(fault.name for fault in self.faults)
 
 
 @dataclass
@@ -54,18 +68,48 @@ class Phase:
     noticed_at: float | None = None
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How a round is played.
+
+    Attributes:
+        warm_up_s, calm_s: before the first fault, and after each.
+        within_s: no further fault is begun after so many seconds; None means all of the plan.
+        caught_up_within_s: the verdict of I8.
+        thorough: look at everything in the end. Without it a round stops at the first breach.
+    """
+
+    warm_up_s: float = 5.0
+    calm_s: float = 1.0
+    within_s: float | None = None
+    caught_up_within_s: float = CAUGHT_UP_WITHIN_S * PATIENCE
+    thorough: bool = True
+
+
 @dataclass
 class Round:
     """What came of a round."""
 
     seed: int
     scene: Scene
+    manner: Manner
     phases: list[Phase] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)
     found: list[tuple[str, str]] = field(default_factory=list)
     breaches: dict[str, list[str]] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
     began_at: float = 0.0
     ended_at: float = 0.0
+    longest_beside_s: float = 0.0
+    longest_off_s: float = 0.0
+    longest_overtaken_s: float = 0.0
+    memory_mb: dict[str, float] = field(default_factory=dict)
+
+    def phase_at(self, at: float) -> Phase | None:
+        """Return the phase to which a moment belongs."""
+        begun = bisect_right(self.phases, at, key=lambda phase: phase.began_at)
+        return self.phases[begun - 1] if begun else None
 
     @property
     def faults(self) -> list[Phase]:
@@ -73,44 +117,98 @@ class Round:
 
 
 def plan(seed: int, names: Sequence[str] | None = None) -> list[Step]:
-    """Return the faults of a seed, in order: every fault once."""
+    """Return the steps of a seed, in order: every fault once, then some that come together.
+
+    Those that leave the servers alone come first.
+
+    Args:
+        names: only these, in this order; `a+b` for two at once.
+    """
     chance = random.Random(f"plan {seed}")
     faults = all_faults()
-    steps = [
-        Step(faults[name], round(chance.uniform(faults[name].least_s, faults[name].most_s), 2))
-        for name in (names if names is not None else sorted(faults))
-    ]
     if names is None:
-        chance.shuffle(steps)
+        well = [name for name in sorted(faults) if name.startswith("clients.")]
+        ill = [name for name in sorted(faults) if name not in well]
+        chance.shuffle(well)
+        chance.shuffle(ill)
+        names = [*well, *ill, *(_together(chance, sorted(faults)) for _ in range(TOGETHER))]
+    steps: list[Step] = []
+    for name in names:
+        some = tuple(faults[each] for each in name.split("+"))
+        least, most = max(each.least_s for each in some), max(each.most_s for each in some)
+        steps.append(Step(some, round(chance.uniform(least, most), 2)))
     return steps
 
 
-async def play(house: House, seed: int, cast: Cast, steps: Sequence[Step]) -> Round:
+def _together(chance: random.Random, names: list[str]) -> str:
+    """Return two faults of different servers that may come together."""
+    # A process that starts needs Postgres: it must be mended before, so its fault is the outer one.
+    layers = chance.sample(("gateway", "postgres", "redis"), 2)
+    layers.sort()
+    short = [name for name in names if name not in LONG]
+    return "+".join(chance.choice([name for name in short if name.startswith(layer)]) for layer in layers)
+
+
+async def play(house: House, seed: int, cast: Cast, steps: Sequence[Step], manner: Manner | None = None) -> Round:
     """Play one round and judge it."""
+    manner = manner or Manner()
     scene = await set_scene(house, cast, seed)
-    played = Round(seed, scene, began_at=time.monotonic())
+    played = Round(seed, scene, manner, began_at=time.monotonic())
+    watch = Watch(house, scene, played.found)
+    watching = asyncio.create_task(watch.run())
     try:
-        await _enter(house, scene)
-        played.phases.append(Phase("calm", time.monotonic()))
-        await asyncio.sleep(WARM_UP_S)
+        await _enter(scene)
+        say(f"{time.monotonic() - played.began_at:6.1f} s  everybody is there")
+        await _calm(played, watch, manner.warm_up_s)
         for number, step in enumerate(steps):
+            if manner.within_s is not None and time.monotonic() - played.began_at > manner.within_s:
+                played.left_out = [step.name for step in steps[number:]]
+                break
+            watch.calm_since = None
             await _break(house, played, step, random.Random(f"fault {seed} {number}"))
-            played.phases.append(Phase("calm", time.monotonic()))
-            await asyncio.sleep(CALM_S)
-            if any(played.breaches.values()):
-                say(f"broken: { {name: words[:3] for name, words in played.breaches.items() if words} }")
-        for person in scene.people:
-            person.silent = True
-        await _catch_up(house, scene, played, "the end", exact=True)
-        evidence = await gather(house, scene, played.outages, played.found, final=True)
-        played.breaches = judge(evidence)
+            if any(played.breaches.values()) and not manner.thorough:
+                return played
+            await _calm(played, watch, manner.calm_s)
+        await _end(house, played, watch)
     finally:
-        await asyncio.gather(*(person.leave() for person in scene.people))
-    played.ended_at = time.monotonic()
+        watch.enough = True
+        (failure,) = await asyncio.gather(watching, return_exceptions=True)
+        if isinstance(failure, Exception):
+            played.found.append(("harness", f"the watch failed: {failure!r}"))
+        await scene.strike()
+        played.ended_at = time.monotonic()
+    if manner.thorough:
+        played.found += [("I18", words) for words in await left_behind(house)]
+    await _judge(house, played, final=True)
+    played.longest_beside_s, played.longest_off_s = watch.longest_beside_s, watch.longest_off_s
+    played.memory_mb = {gateway.name: round(memory_mb(gateway.process.pid), 1) for gateway in house.gateways}
     return played
 
 
-async def _enter(house: House, scene: Scene) -> None:
+async def _calm(played: Round, watch: Watch, for_s: float) -> None:
+    played.phases.append(Phase("calm", time.monotonic()))
+    watch.calm_since = time.monotonic()
+    await asyncio.sleep(for_s)
+
+
+async def _end(house: House, played: Round, watch: Watch) -> None:
+    """Let everybody fall silent and catch up to the last word."""
+    for person in played.scene.people:
+        person.silent = True
+    await _catch_up(house, played, "the end", exact=True)
+    if played.manner.thorough:
+        await _until(lambda: watch.index_is_right, INDEX_WITHIN_S * SWEEPS)
+        if not watch.index_is_right:
+            played.found.append(("I12", "in the end Redis and Postgres differ about who waits"))
+
+
+async def _judge(house: House, played: Round, *, final: bool) -> None:
+    evidence = await gather(house, played.scene, played.outages, played.found, final=final)
+    played.breaches = judge(evidence)
+    played.longest_overtaken_s = max((waited_s for _, waited_s in overtakings(evidence)), default=0.0)
+
+
+async def _enter(scene: Scene) -> None:
     """Agents come before visitors, so that somebody is there."""
     for person in scene.agents:
         person.live()
@@ -125,35 +223,55 @@ async def _enter(house: House, scene: Scene) -> None:
 
 async def _break(house: House, played: Round, step: Step, chance: random.Random) -> None:
     ledger = played.scene.ledger
-    phase = Phase(step.fault.name, time.monotonic())
+    phase = Phase(step.name, time.monotonic())
     played.phases.append(phase)
-    async with step.fault.breaks(Field(house, played.scene, chance, played.outages)):
+    field = Field(house, played.scene, chance, played.outages)
+    async with AsyncExitStack() as broken:
+        for fault in step.faults:
+            await broken.enter_async_context(fault.breaks(field))
+        await _look_at_the_wreck(house, played)
         await asyncio.sleep(step.lasts_s)
     phase.mended_at = time.monotonic()
-    await _catch_up(house, played.scene, played, step.fault.name, phase=phase)
+    await _catch_up(house, played, step.name, phase=phase)
     phase.noticed_at = next((at for at in ledger.notices if at >= phase.began_at), None)
-    evidence = await gather(house, played.scene, played.outages, played.found, final=False)
-    played.breaches = judge(evidence)
+    await _judge(house, played, final=False)
     took = (phase.caught_up_at or time.monotonic()) - phase.mended_at
     say(
-        f"{time.monotonic() - played.began_at:6.1f} s  {step.fault.name} ({step.lasts_s:.1f} s), "
+        f"{time.monotonic() - played.began_at:6.1f} s  {step.name} ({step.lasts_s:.1f} s), "
         f"caught up {took:.2f} s after it"
     )
+    for name, words in played.breaches.items():
+        if words and name not in played.told:
+            played.told.add(name)
+            say(f"         {name} is broken: {words[0]}")
+
+
+async def _look_at_the_wreck(house: House, played: Round) -> None:
+    """Judge while it is broken, if Postgres can be read: what nobody has sent again yet is seen only now."""
+    try:
+        evidence = await gather(house, played.scene, played.outages, [], final=False)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return
+    noted = set(played.found)
+    played.found += [
+        (name, words) for name, some in judge(evidence).items() for words in some if (name, words) not in noted
+    ]
 
 
 async def _catch_up(
-    house: House, scene: Scene, played: Round, after: str, *, phase: Phase | None = None, exact: bool = False
+    house: House, played: Round, after: str, *, phase: Phase | None = None, exact: bool = False
 ) -> None:
     """Wait until everybody is connected, has read what is written by now, and knows what became of what they wrote.
 
     Args:
         exact: nobody writes any more: everything must be read, not only what was written by now.
     """
-    began = time.monotonic()
+    began, scene = time.monotonic(), played.scene
     undecided = set() if exact else {sent.m for sent in scene.ledger.undecided()}
     marks: dict[str, Frame] | None = None
     late: list[str] = ["nothing could be read from Postgres"]
-    while time.monotonic() - began < CAUGHT_UP_WITHIN_S * PATIENCE:
+    seen: list[str] = []
+    while time.monotonic() - began < played.manner.caught_up_within_s * crowding():
         try:
             heads = {row["c"]: dict(row) for row in await house.sql(_HEADS, scene.visitor_ids)}
         except Exception as error:
@@ -168,7 +286,10 @@ async def _catch_up(
         if not late:
             if phase is not None:
                 phase.caught_up_at = time.monotonic()
+            if time.monotonic() - began > WORTH_TELLING_S:
+                say(f"         the last: {'; '.join(seen[:4])}")
             return
+        seen = late
         await asyncio.sleep(0.1)
     played.found.append(("I8", f"{time.monotonic() - began:.0f} s after {after}: {'; '.join(late[:5])}"))
     say(f"  late after {after}: {len(late)}: {late[:5]}")
@@ -176,7 +297,7 @@ async def _catch_up(
 
 def _laggards(scene: Scene, marks: dict[str, Frame], now: dict[str, Frame]) -> list[str]:
     """Name everybody who has not read what was written at `marks`."""
-    late = [f"{person.name} is not connected" for person in scene.people if not person.ready.is_set()]
+    late = [f"{person.name} is not connected: {person.doing}" for person in scene.people if not person.ready.is_set()]
     by_visitor = {head["visitor"]: head for head in marks.values()}
     for visitor in scene.visitors:
         head = by_visitor.get(visitor.id)
@@ -195,6 +316,17 @@ def _laggards(scene: Scene, marks: dict[str, Frame], now: dict[str, Frame]) -> l
             if c not in agent.mine or have is None or have < head[lane]:
                 late.append(f"{agent.name} has {have} of {head[lane]} of {c} ({lane}, theirs: {c in agent.mine})")
     return late
+
+
+def crowding() -> float:
+    """Return how many times slower everything is because others want the machine too: 1 to 5."""
+    return min(5.0, max(1.0, os.getloadavg()[0] / (2 * (os.cpu_count() or 1))))
+
+
+async def _until(true: Callable[[], bool], within_s: float) -> None:
+    deadline = time.monotonic() + within_s
+    while not true() and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
 
 
 def say(words: str) -> None:

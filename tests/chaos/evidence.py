@@ -102,7 +102,12 @@ class Evidence:
 
 
 async def gather(
-    house: House, scene: Scene, outages: list[Outage], found: list[tuple[str, str]], *, final: bool
+    house: House,
+    scene: Scene,
+    outages: list[Outage],
+    found: list[tuple[str, str]],
+    *,
+    final: bool,
 ) -> Evidence:
     """Read what there is to be judged by."""
     tick = scene.ledger.tick()

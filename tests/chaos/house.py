@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -29,6 +29,7 @@ ORIGIN = "http://desk.example"
 SECRET = "a secret key that only the campaign knows"
 AUDIT = Path(__file__).with_name("audit.sql")
 WORKER = ("-m", "app.cli", "worker")
+MOST_CONNECTIONS = 4
 Server = Literal["postgres", "redis"]
 
 
@@ -60,7 +61,7 @@ class House:
     """Everything that can be broken.
 
     Attributes:
-        database: the harness's own way to Postgres, past all proxies.
+        database, pool: the harness's own ways to Postgres, past all proxies.
         logs: where the server processes write.
     """
 
@@ -69,7 +70,7 @@ class House:
     database: Database
     settings: Settings
     logs: Path
-    _sql: Any = field(default=None)
+    pool: Any
 
     @property
     def keys(self) -> Keys:
@@ -80,20 +81,17 @@ class House:
         return [gateway.door.address for gateway in self.gateways]  # type: ignore[misc]
 
     async def sql(self, statement: str, *values: object) -> list[Any]:
-        """Run a statement as the operator of the database."""
-        for attempt in (1, 2):
-            if self._sql is None or self._sql.is_closed():
-                self._sql = await asyncpg.connect(asyncpg_url(self.embedded.database_url))
+        """Run a statement as the operator of the database; once more on a new connection if the first was broken."""
+        for patience in range(MOST_CONNECTIONS, -1, -1):
             try:
-                return await self._sql.fetch(statement, *values)
+                return await self.pool.fetch(statement, *values)
             except (
                 OSError,
                 asyncpg.InterfaceError,
                 asyncpg.PostgresConnectionError,
                 asyncpg.OperatorInterventionError,
             ):
-                self._sql.terminate()
-                if attempt == 2:
+                if not patience:
                     raise
         raise AssertionError("unreachable")
 
@@ -152,13 +150,18 @@ async def a_house(logs: Path, gateways: int = 3, worker: Sequence[str] = WORKER)
         worker: the words after `python` that start one.
     """
     logs.mkdir(parents=True, exist_ok=True)
+    for old in logs.glob("gateway-*.log"):
+        old.unlink()
     with short_directory() as directory:
         embedded = EmbeddedServers(directory / "data")
         await embedded.start()
         database = Database(embedded.database_url)
         made: list[Gateway] = []
-        house: House | None = None
+        pool = asyncpg.create_pool(
+            asyncpg_url(embedded.database_url), min_size=0, max_size=MOST_CONNECTIONS, timeout=10, command_timeout=30
+        )
         try:
+            await pool
             await upgrade(embedded.database_url)
             settings = Settings(
                 database_url=embedded.database_url,
@@ -169,11 +172,10 @@ async def a_house(logs: Path, gateways: int = 3, worker: Sequence[str] = WORKER)
                 secret_key=SECRET,
                 database_pool_size=5,
                 visitor_messages_per_minute=6000,
+                connections_per_address=5000,
             )
-            house = House(embedded, made, database, settings, logs)
-            connection = await asyncpg.connect(asyncpg_url(embedded.database_url))
-            await connection.execute(AUDIT.read_text())
-            await connection.close()
+            house = House(embedded, made, database, settings, logs, pool)
+            await pool.execute(AUDIT.read_text())
             for number in range(gateways):
                 made.append(await _gateway(settings, directory, logs, number, worker))
             await asyncio.gather(*(gateway.start() for gateway in made))
@@ -183,8 +185,7 @@ async def a_house(logs: Path, gateways: int = 3, worker: Sequence[str] = WORKER)
                 await gateway.kill()
                 for proxy in gateway.proxies:
                     await proxy.stop()
-            if house is not None and house._sql is not None:
-                house._sql.terminate()
+            pool.terminate()
             await database.close()
             await embedded.stop()
 

@@ -68,9 +68,9 @@ class Lane:
         self._release()
 
     @property
-    def missing(self) -> bool:
-        """Whether something is kept whose predecessor never came."""
-        return any(s > (self.have or 0) for s in self._kept)
+    def behind(self) -> bool:
+        """Whether the client knows of events that it has not."""
+        return max(self.owed or 0, *self._kept, 0) > (self.have or 0)
 
     def _release(self) -> None:
         assert self.have is not None, "something was applied"

@@ -185,25 +185,36 @@ class Pair:
     async def _pump(self, direction: Direction, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await source.read(CHUNK):
-                weather = self._proxy.weather
-                if weather.latency_s:
-                    await asyncio.sleep(weather.latency_s)
-                if weather.bytes_per_s:
-                    await asyncio.sleep(len(data) / weather.bytes_per_s)
-                await self._proxy.clear()
-                if direction == "down" and self.swallows:
-                    continue
-                budget = self.budget[direction]
-                if budget is not None:
-                    data = data[:budget]
-                    self.budget[direction] = budget - len(data)
-                sink.write(data)
-                await sink.drain()
-                if self.budget[direction] == 0:
-                    self.reset()
-                    return
+                if self._proxy.weather.latency_s:
+                    await asyncio.sleep(self._proxy.weather.latency_s)
+                while data:
+                    await self._proxy.clear()
+                    size = await self._allowed(len(data))
+                    if direction == "up" or not self.swallows:
+                        sink.write(data[: self._spend(direction, size)])
+                        await sink.drain()
+                    data = data[size:]
+                    if self.budget[direction] == 0:
+                        self.reset()
+                        return
         # A farewell travels no faster than the bytes before it.
         await self._proxy.clear()
+
+    async def _allowed(self, size: int) -> int:
+        """Wait for the next piece's turn; return how many bytes it may have. The weather may change meanwhile."""
+        rate = self._proxy.weather.bytes_per_s
+        if not rate:
+            return size
+        piece = min(size, max(1, rate // 10))
+        await asyncio.sleep(piece / rate)
+        return piece
+
+    def _spend(self, direction: Direction, size: int) -> int:
+        budget = self.budget[direction]
+        if budget is None:
+            return size
+        self.budget[direction] = budget - min(size, budget)
+        return min(size, budget)
 
 
 def _close(writer: asyncio.StreamWriter, *, reset: bool) -> None:

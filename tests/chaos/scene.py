@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
+
+import httpx2
 
 from app.contacts.models import Visitor as VisitorRow
 from app.identity.tokens import issue_visitor_token
@@ -25,12 +28,14 @@ class Cast:
     Attributes:
         visitors, agents, capacity: of each shop. More visitors than room: some always wait.
         pace: mean seconds between two acts of one person.
+        lateness: how many of an agent's acts come too late.
     """
 
     visitors: tuple[int, ...] = (20, 8)
     agents: tuple[int, ...] = (4, 2)
     capacity: int = 4
     pace: float = 0.6
+    lateness: float = 0.06
 
 
 @dataclass
@@ -38,6 +43,7 @@ class Scene:
     """Who is there, and what they note down."""
 
     ledger: Ledger
+    doors: Doors
     shops: list[Shop]
     visitors: list[Visitor]
     agents: list[Agent]
@@ -58,12 +64,20 @@ class Scene:
     def team_ids(self) -> list[UUID]:
         return [UUID(str(shop.team_id)) for shop in self.shops]
 
+    async def strike(self) -> None:
+        """Send everybody home."""
+        await asyncio.gather(*(person.leave() for person in self.people))
+        await self.doors.http.aclose()
+
 
 async def set_scene(house: House, cast: Cast, seed: int) -> Scene:
     """Make a round's shops and people. Nobody is connected yet."""
     ledger = Ledger()
-    doors = Doors(house.doors, ORIGIN)
-    scene = Scene(ledger, [], [], [])
+    # A new connection each time: one that is kept would mostly be found broken.
+    limits = httpx2.Limits(max_keepalive_connections=0)
+    http = httpx2.AsyncClient(timeout=6, trust_env=False, verify=False, limits=limits)
+    doors = Doors(house.doors, ORIGIN, http)
+    scene = Scene(ledger, doors, [], [], [])
     for number, (visitors, agents) in enumerate(zip(cast.visitors, cast.agents, strict=True)):
         shop = await open_shop(house.database)
         scene.shops.append(shop)
@@ -71,7 +85,7 @@ async def set_scene(house: House, cast: Cast, seed: int) -> Scene:
             name = f"agent-{number}{index}"
             duty = await shop.hire(name, capacity=cast.capacity)
             chance = random.Random(f"{seed} {name}")
-            scene.agents.append(Agent(name, ledger, doors, chance, cast.pace, duty, str(shop.team_id)))
+            scene.agents.append(Agent(name, ledger, doors, chance, cast.pace, duty, str(shop.team_id), cast.lateness))
         names = [f"visitor-{number}{index}" for index in range(visitors)]
         for name, (visitor_id, token) in zip(names, await make_visitors(house, shop, visitors), strict=True):
             chance = random.Random(f"{seed} {name}")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 
-import httpx2
-
 from tests.chaos.ledger import Frame, Ledger
 from tests.chaos.person import Doors, Person
 from tests.chaos.wire import Refused
@@ -32,7 +30,7 @@ class Visitor(Person):
         self._to_rate = False
         self._read = 0
 
-    async def token(self, http: httpx2.AsyncClient, url: str) -> str:
+    async def token(self, url: str) -> str:
         return self._token
 
     def places(self) -> Frame:

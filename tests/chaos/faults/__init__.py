@@ -19,7 +19,7 @@ from tests.chaos.evidence import Outage
 from tests.chaos.house import Gateway, House
 from tests.chaos.scene import Scene
 
-MODULES = ("gateways",)
+MODULES = ("clients", "gateways", "postgres", "redis")
 
 
 @dataclass

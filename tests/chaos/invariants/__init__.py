@@ -67,8 +67,14 @@ def judge(evidence: Evidence) -> dict[str, list[str]]:
     """Return the breaches of every invariant; an empty list for one that held."""
     noted = [*evidence.ledger.anomalies, *evidence.found]
     breaches = {
-        rule.name: [words for each in rule.judges for words in each(evidence)]
-        + [words for name, words in noted if name == rule.name]
+        rule.name: list(
+            dict.fromkeys(
+                [
+                    *(words for each in rule.judges for words in each(evidence)),
+                    *(words for name, words in noted if name == rule.name),
+                ]
+            )
+        )
         for rule in all_invariants()
     }
     strange = [f"{name}: {words}" for name, words in noted if name not in breaches]

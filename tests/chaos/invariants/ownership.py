@@ -10,6 +10,10 @@ from collections.abc import Iterator
 
 from tests.chaos.evidence import Evidence
 from tests.chaos.invariants import invariant
+from tests.chaos.ledger import Frame
+
+OVERTAKEN_AT_MOST_S = 60.0
+"""The sweep that compares Redis with Postgres comes every 30 s, and takes a while on a busy machine."""
 
 
 @invariant("I10")
@@ -49,6 +53,25 @@ def nobody_has_more_than_they_can_take(evidence: Evidence) -> Iterator[str]:
             yield f"agent {row['who']} had {row['owned']} of {row['capacity']} at {row['at']}"
         if row["owned"] != row["load"]:
             yield f"agent {row['who']} had {row['owned']}, counted as {row['load']}, at {row['at']}"
+
+
+@invariant("I14")
+def nobody_is_overtaken(evidence: Evidence) -> Iterator[str]:
+    """Nobody is overtaken by a larger score.
+
+    An index that lost somebody knows them again after the sweep, so the verdict comes only then; the longest time that
+    was seen is in the report.
+    """
+    for row, waited_s in overtakings(evidence):
+        if waited_s > OVERTAKEN_AT_MOST_S:
+            yield f"{row['c']} was offered although {row['overtook']} had waited for {waited_s:.1f} s"
+
+
+def overtakings(evidence: Evidence) -> Iterator[tuple[Frame, float]]:
+    """Return the offers at which somebody waited whose turn was earlier, and for how many seconds they had waited."""
+    for row in evidence.audit:
+        if row["overtook"] is not None:
+            yield row, (row["at"] - row["overtook_since"]).total_seconds()
 
 
 @invariant("I12")
