@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from sqlalchemy import text
 
+from app import retention
 from app.canned import routes as canned_routes
 from app.chat import routes as chat_routes
 from app.chat.journal import Draft, Journal, Outcome
@@ -40,11 +41,16 @@ from app.infra.background import Background
 from app.infra.bus import Bus
 from app.infra.database import Database
 from app.infra.headcount import Headcount, Proxies
+from app.infra.jobs.runner import Handler, JobRunner
 from app.infra.keys import Keys, lane_topic
 from app.infra.limits import Limits
+from app.infra.mail import MailServer
 from app.infra.presence import Kind
 from app.infra.redis import connect
 from app.infra.work import WorkUnits
+from app.letters import promises
+from app.letters.answers import AnswersLetter, AnswersWatch
+from app.letters.left_message import LeftMessageLetter
 from app.pages import admin, assets, console, demo, problems, widget
 from app.pages.edge import Edge
 from app.protocol.codes import Close
@@ -79,7 +85,8 @@ class Deskbell:
         self.database = Database(settings.database_url, settings.database_pool_size)
         self.lease_database = Database(settings.database_url, 1)
         self.lease_work = WorkUnits(self.lease_database, self.reactions)
-        self.work = WorkUnits(self.database, self.reactions)
+        promise = promises.LetterPromises(settings.mail_gather_seconds) if settings.mail_url else None
+        self.work = WorkUnits(self.database, self.reactions, promise)
         self.redis = connect(settings.redis_url)
         self.limits = Limits(self.redis, keys.limit(""))
         self.queue = Queue(self.redis, keys, self.work)
@@ -106,6 +113,7 @@ class Deskbell:
             lambda visitor_id: self._present(visitor_id, "visitor", False),
             self.waiting_room.hours_turned,
         )
+        self.jobs = self._job_runner()
         self.reactions.connect(self.hub, self.queue, self.work)
         secret = settings.secret_key.encode()
         per_s = settings.visitor_messages_per_minute / 60
@@ -172,6 +180,7 @@ class Deskbell:
 
     async def drain(self) -> None:
         """Send every socket away, each in its own slot, after its messages were committed."""
+        self.jobs.leave()
         self.endpoint.draining = True
         connections = list(self.hub.connections)
         await asyncio.gather(*(self._send_away(connection) for connection in connections))
@@ -190,6 +199,7 @@ class Deskbell:
         self.bus.start()
         self.journal.start()
         self.sweeper.start()
+        self.jobs.start()
         self._tasks = [
             asyncio.create_task(
                 self.roster.heartbeat_forever(WorkUnits(self.lease_database, self.reactions)), name="roster"
@@ -199,6 +209,7 @@ class Deskbell:
         ]
         log.info("started", gateway=str(self.gateway_id))
         yield
+        await self.jobs.stop(patience_s=1)
         await self.sweeper.stop()
         for connection in list(self.hub.connections):
             connection.close(Close.DRAINING)
@@ -213,6 +224,19 @@ class Deskbell:
         await self.database.close()
         await self.lease_database.close()
         log.info("stopped")
+
+    def _job_runner(self) -> JobRunner:
+        """Who carries out which kind of job; a kind that the settings switch off waits."""
+        settings, handlers, nightly = self._settings, dict[str, Handler](), list[str]()
+        if settings.mail_url:
+            mail = MailServer(settings.mail_url, settings.mail_from)
+            handlers[promises.LEFT_MESSAGE] = LeftMessageLetter(self.work, mail, settings.public_url)
+            handlers[promises.ANSWERS] = AnswersWatch(self.work, settings.mail_gather_seconds)
+            handlers[promises.ANSWERS_LETTER] = AnswersLetter(self.work, mail)
+        if settings.retention_days:
+            handlers[retention.KIND] = retention.Retention(self.work, settings.retention_days)
+            nightly.append(retention.KIND)
+        return JobRunner(self.work, handlers, nightly)
 
     def _missed(self, connection: Connection, topic: str) -> None:
         self.following.missed(connection, topic)

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     """Messages that one visitor may send, with a burst of twenty."""
     mail_url: Annotated[str, Field(repr=False, json_schema_extra=SECRET)] = ""
     """`smtp://user:password@host:587` (STARTTLS if offered) or `smtps://…`; empty means no mail."""
+    mail_from: str = ""
+    """The address that mail comes from; made of mail_url's user or public_url's host if not set."""
+    mail_gather_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
+    """Answers written to an absent visitor within this time go out as one mail."""
+    retention_days: Annotated[int, Field(ge=0, le=36500)] = 0
+    """Conversations that ended so many days ago are erased; 0 keeps them."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
@@ -111,6 +117,13 @@ class Settings(BaseSettings):
             raise ValueError("it must look like smtp://user:password@host:587")
         return value
 
+    @field_validator("mail_from")
+    @classmethod
+    def _is_one_address(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[^@\s<>\"(),:;\\\[\]]+@[^@\s<>\"(),:;\\\[\]]+", value):
+            raise ValueError("it must be one address such as chat@example.com, without a name")
+        return value
+
     @field_validator("redis_prefix")
     @classmethod
     def _is_plain(cls, value: str) -> str:
@@ -141,6 +154,8 @@ class Settings(BaseSettings):
                 "::": "[::1]",
             }.get(self.host, self.host)
             object.__setattr__(self, "public_url", f"http://{host}:{self.port}")
+        if self.mail_url and not self.mail_from:
+            object.__setattr__(self, "mail_from", _sender(self.mail_url, self.public_url))
         object.__setattr__(self, "data_dir", self.data_dir.expanduser().absolute())
         return self
 
@@ -163,6 +178,15 @@ class Settings(BaseSettings):
         if self.secret_key:
             return self
         return self.replaced(secret_key=_kept_secret(self.data_dir / "secret_key"))
+
+
+def _sender(mail_url: str, public_url: str) -> str:
+    """The account's own address, which its server lets through; else one at our own host."""
+    user = unquote(urlsplit(mail_url).username or "")
+    if "@" in user:
+        return user
+    host = urlsplit(public_url).hostname or ""
+    return f"deskbell@{host if re.search('[a-z]', host) and ':' not in host else 'localhost'}"
 
 
 def secret_fields() -> frozenset[str]:

@@ -17,6 +17,7 @@ MODELS = (
     "app.chat.models",
     "app.contacts.models",
     "app.identity.models",
+    "app.infra.jobs.models",
     "app.infra.presence_models",
     "app.surveys.models",
 )

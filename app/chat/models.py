@@ -27,7 +27,8 @@ class Conversation(Model):
 
     `gen` rises with every change of state and fences every command about it. `score` orders the queue and
     stays the same for a whole episode, so that a requeue returns to the old place. `passed_by` is the agent who passed
-    it on, until somebody has it; in another team's line it goes back to them at `returns_at`.
+    it on, until somebody has it; in another team's line it goes back to them at `returns_at`. Up to `mailed_seq` no
+    answer needs to go to the visitor by mail (any more); `mailed_at` is when the last one was put on its way.
     """
 
     __tablename__ = "conversation"
@@ -81,12 +82,17 @@ class Conversation(Model):
     assigned_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
     left_message: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    mailed_seq: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    mailed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Episode(Model):
-    """One waiting → closed run of a conversation. Metrics and ratings are per episode."""
+    """One waiting → closed run of a conversation. Metrics and ratings are per episode.
+
+    It outlives its conversation, for the metrics; then nothing in it says whose it was.
+    """
 
     __tablename__ = "episode"
     __table_args__ = (
@@ -95,7 +101,7 @@ class Episode(Model):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"))
+    conversation_id: Mapped[UUID | None] = mapped_column(ForeignKey("conversation.id", ondelete="CASCADE"))
     number: Mapped[int]
     site_id: Mapped[UUID] = mapped_column(ForeignKey("site.id"))
     team_id: Mapped[UUID] = mapped_column(ForeignKey("team.id"))

@@ -12,6 +12,7 @@ from app.cli.create_user import create_user
 from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.init import init
+from app.cli.jobs import jobs
 from app.cli.migrate import migrate
 from app.cli.serve import serve
 from app.cli.version import version
@@ -33,6 +34,7 @@ cli.command()(config)
 cli.command()(doctor)
 cli.command()(version)
 cli.add_typer(bench, name="bench")
+cli.add_typer(jobs, name="jobs")
 cli.command(hidden=True)(worker)
 
 

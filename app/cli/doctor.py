@@ -20,15 +20,22 @@ def doctor() -> None:
 
 async def _examine(settings: Settings) -> int:
     # Here, so that the other commands start without loading half of Deskbell.
-    from app.infra.examination import examine_database, examine_mail, examine_redis, examine_websocket
+    from app.infra.examination import (
+        examine_database,
+        examine_jobs,
+        examine_mail,
+        examine_redis,
+        examine_websocket,
+    )
 
     findings = [
         examine_database(settings.database_url),
+        examine_jobs(settings.database_url),
         examine_redis(settings.redis_url),
         examine_websocket(settings.public_url),
     ]
     if settings.mail_url:
-        findings.append(examine_mail(settings.mail_url))
+        findings.append(examine_mail(settings.mail_url, settings.mail_from))
     amiss = 0
     for examination in findings:
         async for finding in examination:

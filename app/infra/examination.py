@@ -1,19 +1,21 @@
 """What an operator asks when something is wrong: is each thing that Deskbell needs there, and fit?"""
 
-import asyncio
-import smtplib
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
+import aiosmtplib
 import asyncpg
 import websockets
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.infra.database import asyncpg_url
+from app.infra.database import Database, asyncpg_url
 from app.infra.embedded.binaries import OLDEST_POSTGRES, OLDEST_REDIS
+from app.infra.jobs import queue
+from app.infra.mail import MailServer
 from app.infra.schema import schema_state
 
 PATIENCE = 10.0
@@ -99,33 +101,37 @@ async def examine_websocket(public_url: str) -> AsyncIterator[Finding]:
         yield Finding(False, f"Nothing to open a WebSocket at {address}: {_words(error)}. Does Deskbell run?")
 
 
-async def examine_mail(url: str) -> AsyncIterator[Finding]:
+async def examine_mail(url: str, sender: str) -> AsyncIterator[Finding]:
     """Whether the mail server takes our name and password."""
-    place = urlsplit(url)
+    host = urlsplit(url).hostname
     try:
-        await asyncio.to_thread(_greet_mail_server, url)
-    except (OSError, smtplib.SMTPException) as error:
-        yield Finding(False, f"The mail server {place.hostname} refuses: {_words(error)}. See DESKBELL_MAIL_URL.")
+        await MailServer(url, sender).greet()
+    except (OSError, TimeoutError, aiosmtplib.SMTPException) as error:
+        yield Finding(False, f"The mail server {host} refuses: {_words(error)}. See DESKBELL_MAIL_URL.")
     else:
-        yield Finding(True, f"The mail server {place.hostname} takes mail from us.")
+        yield Finding(True, f"The mail server {host} takes mail from us, as {sender}.")
 
 
-def _greet_mail_server(url: str) -> None:
-    place = urlsplit(url)
-    host = place.hostname or ""
-    context = ssl.create_default_context()
-    if place.scheme == "smtps":
-        server: smtplib.SMTP = smtplib.SMTP_SSL(host, place.port or 465, timeout=PATIENCE, context=context)
-    else:
-        server = smtplib.SMTP(host, place.port or 587, timeout=PATIENCE)
-    with server:
-        server.ehlo()
-        if place.scheme == "smtp" and server.has_extn("starttls"):
-            server.starttls(context=context)
-            server.ehlo()
-        if place.username:
-            server.login(unquote(place.username), unquote(place.password or ""))
-        server.noop()
+async def examine_jobs(url: str) -> AsyncIterator[Finding]:
+    """Whether jobs are carried out. Silent about a database without the table: `examine_database` says why."""
+    database = Database(url, pool_size=2)
+    try:
+        async with database.sessions() as session:
+            counts = await queue.counts(session)
+    except (OSError, SQLAlchemyError, PoolTimeout):
+        return
+    finally:
+        await database.close()
+    if counts.failed:
+        yield Finding(False, f"{counts.failed} jobs have failed for good: see `deskbell jobs list`.")
+    if counts.late:
+        yield Finding(
+            False,
+            f"{counts.late} jobs have waited for over {queue.LATE_S // 60} minutes: does Deskbell run? "
+            "(Mail waits while DESKBELL_MAIL_URL is not set.)",
+        )
+    if not counts.failed and not counts.late:
+        yield Finding(True, f"No job has failed; {counts.queued} wait for their time.")
 
 
 def _words(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from app.events import Event
 from app.infra.database import Database
 
 React = Callable[[Sequence[Event]], Awaitable[None]]
+Promise = Callable[["Work"], Awaitable[None]]
 PATIENCE_S = 8.0
 """How long a transaction may take, with the wait for a connection: a socket that is silent for 25 s is closed."""
 
@@ -48,12 +49,21 @@ class WorkUnits:
         database: where the transactions run.
         react: called with the facts after each commit. Not called when nothing was recorded.
         patience_s: most seconds for a transaction; None: as long as it takes.
+        promise: called before a commit when facts were recorded: what must follow from them is written down in the
+            same transaction, as jobs.
     """
 
-    def __init__(self, database: Database, react: React, patience_s: float | None = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        database: Database,
+        react: React,
+        patience_s: float | None = PATIENCE_S,
+        promise: Promise | None = None,
+    ) -> None:
         self._database = database
         self._react = react
         self._patience_s = patience_s
+        self._promise = promise
 
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[Work]:
@@ -67,6 +77,8 @@ class WorkUnits:
             async with asyncio.timeout(self._patience_s), self._database.sessions() as session:
                 work = Work(session)
                 yield work
+                if work.facts and self._promise is not None:
+                    await self._promise(work)
                 await session.commit()
         except DBAPIError as error:
             if is_passing(error):
