@@ -43,7 +43,7 @@ _ERASE = [
     text("UPDATE episode SET conversation_id = NULL WHERE conversation_id = ANY (:c)"),
     text("DELETE FROM message WHERE conversation_id = ANY (:c)"),
     # What still waits to be sent about it, and errors that may hold an address.
-    text("DELETE FROM job WHERE payload->>'conversation' = ANY (CAST(:c AS text[]))"),
+    text("DELETE FROM job WHERE payload->>'conversation' = ANY (CAST(CAST(:c AS uuid[]) AS text[]))"),
     text("DELETE FROM conversation WHERE id = ANY (:c)"),
 ]
 _VISITORS = text("SELECT id FROM visitor WHERE id > :after ORDER BY id LIMIT :most")

@@ -25,13 +25,13 @@ class Received:
     def text(self) -> str:
         part = self.message.get_body(("plain",))
         assert part is not None
-        return part.get_content()
+        return part.get_content().replace("\r\n", "\n")
 
     @property
     def html(self) -> str:
         part = self.message.get_body(("html",))
         assert part is not None
-        return part.get_content()
+        return part.get_content().replace("\r\n", "\n")
 
 
 @dataclass
@@ -54,7 +54,6 @@ class PostOffice:
     refused: int = 0
     _server: asyncio.Server | None = None
     _open: asyncio.Event = field(default_factory=asyncio.Event)
-    _at_the_counter: int = 0
 
     def __post_init__(self) -> None:
         self._open.set()
@@ -81,10 +80,6 @@ class PostOffice:
     def release(self) -> None:
         """Say so now."""
         self._open.set()
-
-    async def somebody_waits(self, within_s: float = 30) -> None:
-        """Return once a letter was handed over while holding."""
-        await self._until(lambda: self._at_the_counter > 0, within_s)
 
     async def received(self, count: int, within_s: float = 30) -> list[Received]:
         """Return the letters once there are so many."""
@@ -135,10 +130,8 @@ class PostOffice:
         content = envelope.content
         assert isinstance(content, bytes)
         message = message_from_bytes(content, _class=EmailMessage, policy=POLICY)
-        self._at_the_counter += 1
-        await self._open.wait()
-        self._at_the_counter -= 1
         self.letters.append(Received(list(envelope.rcpt_tos), message))
+        await self._open.wait()
         return "250 OK"
 
 
