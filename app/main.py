@@ -86,7 +86,7 @@ class Deskbell:
         self.lease_database = Database(settings.database_url, 1)
         self.lease_work = WorkUnits(self.lease_database, self.reactions)
         promise = promises.LetterPromises(settings.mail_gather_seconds) if settings.mail_url else None
-        self.work = WorkUnits(self.database, self.reactions, promise)
+        self.work = WorkUnits(self.database, self.reactions, promise=promise)
         self.redis = connect(settings.redis_url)
         self.limits = Limits(self.redis, keys.limit(""))
         self.queue = Queue(self.redis, keys, self.work)
@@ -234,7 +234,9 @@ class Deskbell:
             handlers[promises.ANSWERS] = AnswersWatch(self.work, settings.mail_gather_seconds)
             handlers[promises.ANSWERS_LETTER] = AnswersLetter(self.work, mail)
         if settings.retention_days:
-            handlers[retention.KIND] = retention.Retention(self.work, settings.retention_days)
+            # A batch of long threads takes longer than somebody who waits for an answer would.
+            unhurried = WorkUnits(self.database, self.reactions, patience_s=60)
+            handlers[retention.KIND] = retention.Retention(unhurried, settings.retention_days)
             nightly.append(retention.KIND)
         return JobRunner(self.work, handlers, nightly)
 

@@ -51,7 +51,6 @@ class PostOffice:
     user: tuple[bytes, bytes] | None = None
     unicode: bool = False
     signed_in: int = 0
-    refused: int = 0
     _server: asyncio.Server | None = None
     _open: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -81,14 +80,10 @@ class PostOffice:
         """Say so now."""
         self._open.set()
 
-    async def received(self, count: int, within_s: float = 30) -> list[Received]:
+    async def received(self, count: int, within_s: float = 60) -> list[Received]:
         """Return the letters once there are so many."""
         await self._until(lambda: len(self.letters) >= count, within_s)
         return self.letters
-
-    async def has_refused(self, count: int = 1, within_s: float = 30) -> None:
-        """Return once so many recipients were refused."""
-        await self._until(lambda: self.refused >= count, within_s)
 
     async def _until(self, condition: Any, within_s: float) -> None:
         async with asyncio.timeout(within_s):
@@ -121,7 +116,6 @@ class PostOffice:
         if self.user is not None and not session.authenticated:
             return "530 sign in first"
         if address in self.answers:
-            self.refused += 1
             return self.answers[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
