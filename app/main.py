@@ -226,17 +226,17 @@ class Deskbell:
         log.info("stopped")
 
     def _job_runner(self) -> JobRunner:
-        """Who carries out which kind of job; a kind that the settings switch off waits."""
+        """Who carries out which kind of job. Letters wait while there is no mail server."""
         settings, handlers, nightly = self._settings, dict[str, Handler](), list[str]()
         if settings.mail_url:
             mail = MailServer(settings.mail_url, settings.mail_from)
             handlers[promises.LEFT_MESSAGE] = LeftMessageLetter(self.work, mail, settings.public_url)
             handlers[promises.ANSWERS] = AnswersWatch(self.work, settings.mail_gather_seconds)
             handlers[promises.ANSWERS_LETTER] = AnswersLetter(self.work, mail)
+        # A batch of long threads takes longer than somebody who waits for an answer would.
+        unhurried = WorkUnits(self.database, self.reactions, patience_s=60)
+        handlers[retention.KIND] = retention.Retention(unhurried, settings.retention_days)
         if settings.retention_days:
-            # A batch of long threads takes longer than somebody who waits for an answer would.
-            unhurried = WorkUnits(self.database, self.reactions, patience_s=60)
-            handlers[retention.KIND] = retention.Retention(unhurried, settings.retention_days)
             nightly.append(retention.KIND)
         return JobRunner(self.work, handlers, nightly)
 

@@ -61,7 +61,7 @@ class Retention:
     """Carries out the nightly job. Killed at any moment, the next one goes on where it stopped.
 
     Args:
-        days: conversations that ended so many days ago are erased.
+        days: conversations that ended so many days ago are erased; 0 (the setting was taken back): none.
     """
 
     def __init__(self, work: WorkUnits, days: int) -> None:
@@ -70,6 +70,8 @@ class Retention:
 
     async def __call__(self, _: TakenJob) -> None:
         """Erase everything that is too old."""
+        if not self._days:
+            return
         before = clock.now() - timedelta(days=self._days)
         async with self._work.begin() as work:
             teams = (await work.session.scalars(text("SELECT id FROM team ORDER BY id"))).all()

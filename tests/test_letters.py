@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
+from app.identity.first_run import OWNER_EMAIL
 from app.infra.database import Database
 from app.letters.answers import PAUSE_PROVEN, PAUSE_UNPROVEN, Send, Thread, Wait, next_step, way_back
 from app.letters.promises import ANSWERS, LEFT_MESSAGE
@@ -112,8 +113,9 @@ async def test_each_member_of_the_team_gets_what_was_left_and_can_answer_the_vis
 ) -> None:
     shop = await stage.shop()
     ana, ben = await shop.hire("Ana"), await shop.hire("Ben")
-    gone = await shop.hire("Gus")
+    gone, owner = await shop.hire("Gus"), await shop.hire("Owner")
     await stage.sql("UPDATE agent SET active = false WHERE id = :id", id=UUID(gone.id))
+    await stage.sql("UPDATE agent SET email = :email WHERE id = :id", email=OWNER_EMAIL, id=UUID(owner.id))
     outsider = await (await stage.shop()).hire("Otto")
     vera = await stage.visitor(shop)
     c = await leave_another(stage, vera, "Do you ship to <b>Oslo</b>?\nI am here until six.", name="Vera & Co")

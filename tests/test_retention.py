@@ -160,6 +160,12 @@ async def test_only_what_ended_long_enough_ago_is_erased(desk: Desk) -> None:
     assert await desk.count("visitor") == 2
 
 
+async def test_a_night_after_the_setting_was_taken_back_erases_nothing(desk: Desk) -> None:
+    await desk.threads(days_ago=10_000)
+    await Retention(desk.units, 0)(TONIGHT)
+    assert await desk.count("conversation") == await desk.count("visitor") == 1
+
+
 async def test_the_metrics_keep_the_score_and_nothing_that_says_whose_it_was(desk: Desk) -> None:
     await desk.threads(3, days_ago=DAYS + 1)
     then = datetime.now(UTC).date() - timedelta(days=DAYS + 1)

@@ -7,6 +7,7 @@ from sqlalchemy import select, text
 from app.chat.events import LineAppended
 from app.chat.models import Conversation
 from app.contacts.models import Visitor
+from app.identity.first_run import OWNER_EMAIL
 from app.identity.models import Agent, TeamMember
 from app.infra.jobs import queue
 from app.infra.work import Work
@@ -48,7 +49,8 @@ class LetterPromises:
             select(Agent.id)
             .join(TeamMember, TeamMember.agent_id == Agent.id)
             .join(Conversation, Conversation.team_id == TeamMember.team_id)
-            .where(Conversation.id == fact.conversation_id, Agent.active)
+            # The address that a new Deskbell makes up for its owner is nobody's.
+            .where(Conversation.id == fact.conversation_id, Agent.active, Agent.email != OWNER_EMAIL)
         )
         for agent_id in members.all():
             await queue.add(

@@ -162,6 +162,9 @@ class JobRunner:
                     ours = await queue.keep(work.session, job)
             except Unavailable:
                 continue
+            except Exception:
+                log.exception("job.not_kept", job=str(job.id), kind=job.kind)
+                continue
             if not ours:
                 doing.cancel()
                 return
