@@ -1,4 +1,4 @@
-"""Jobs; how far a visitor was answered by mail; episodes and ratings may outlive their conversation."""
+"""Jobs; how far a visitor was answered by mail."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,20 +33,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_job_due", "job", ["due_at"], postgresql_where=sa.text("state = 'queued'"))
     op.create_index("ix_job_ended", "job", ["ended_at"], postgresql_where=sa.text("state <> 'queued'"))
-    # All of these change only the catalogue: no table is read or written, whatever its size.
     op.add_column("conversation", sa.Column("mailed_seq", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     op.add_column("conversation", sa.Column("mailed_at", MOMENT, nullable=True))
-    op.alter_column("episode", "conversation_id", nullable=True)
-    op.alter_column("rating", "conversation_id", nullable=True)
-    op.alter_column("rating", "visitor_id", nullable=True)
 
 
 def downgrade() -> None:
-    op.execute("DELETE FROM rating WHERE conversation_id IS NULL OR visitor_id IS NULL")
-    op.execute("DELETE FROM episode WHERE conversation_id IS NULL")
-    op.alter_column("rating", "visitor_id", nullable=False)
-    op.alter_column("rating", "conversation_id", nullable=False)
-    op.alter_column("episode", "conversation_id", nullable=False)
     op.drop_column("conversation", "mailed_at")
     op.drop_column("conversation", "mailed_seq")
     op.drop_table("job")
