@@ -269,6 +269,7 @@ async def _catch_up(
     began, scene = time.monotonic(), played.scene
     undecided = set() if exact else {sent.m for sent in scene.ledger.undecided()}
     marks: dict[str, Frame] | None = None
+    done: set[str] = set()
     late: list[str] = ["nothing could be read from Postgres"]
     seen: list[str] = []
     while time.monotonic() - began < played.manner.caught_up_within_s * crowding():
@@ -280,7 +281,10 @@ async def _catch_up(
             continue
         if marks is None or exact:
             marks = heads
-        late = list(_laggards(scene, marks, heads))
+        laggards = _laggards(scene, marks, heads)
+        # People come and go all the time: whoever had caught up once is done.
+        done |= set() if exact else {person.name for person in scene.people} - laggards.keys()
+        late = [f"{name} {words}" for name, words in laggards.items() if name not in done]
         open_sends = scene.ledger.undecided() if exact else [scene.ledger.sends[m] for m in undecided]
         late += [f"{s.sender}'s {s.m} is undecided" for s in open_sends if s.outcome is None]
         if not late:
@@ -295,16 +299,16 @@ async def _catch_up(
     say(f"  late after {after}: {len(late)}: {late[:5]}")
 
 
-def _laggards(scene: Scene, marks: dict[str, Frame], now: dict[str, Frame]) -> list[str]:
-    """Name everybody who has not read what was written at `marks`."""
-    late = [f"{person.name} is not connected: {person.doing}" for person in scene.people if not person.ready.is_set()]
+def _laggards(scene: Scene, marks: dict[str, Frame], now: dict[str, Frame]) -> dict[str, str]:
+    """Return everybody who has not read what was written at `marks`, and why."""
+    late = {person.name: f"is not connected: {person.doing}" for person in scene.people if not person.ready.is_set()}
     by_visitor = {head["visitor"]: head for head in marks.values()}
     for visitor in scene.visitors:
         head = by_visitor.get(visitor.id)
         if head is not None:
             have = visitor.lane(head["c"], "public").have or 0
             if have < head["public"]:
-                late.append(f"{visitor.name} has {have} of {head['public']} of {head['c']}")
+                late.setdefault(visitor.name, f"has {have} of {head['public']} of {head['c']}")
     agents = {agent.id: agent for agent in scene.agents}
     for c, head in marks.items():
         agent = agents.get(head["agent"])
@@ -314,7 +318,8 @@ def _laggards(scene: Scene, marks: dict[str, Frame], now: dict[str, Frame]) -> l
         for lane in LANES:
             have = agent.lane(c, lane).have
             if c not in agent.mine or have is None or have < head[lane]:
-                late.append(f"{agent.name} has {have} of {head[lane]} of {c} ({lane}, theirs: {c in agent.mine})")
+                words = f"has {have} of {head[lane]} of {c} ({lane}, theirs: {c in agent.mine})"
+                late.setdefault(agent.name, words)
     return late
 
 
