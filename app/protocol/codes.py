@@ -73,6 +73,7 @@ class Close(IntEnum):
     FORBIDDEN = 4503
     SIGNED_OUT = 4504
     UPGRADE = 4506
+    NOT_WEBSOCKET = 1002
     UNSUPPORTED = 1003
     NOT_UTF8 = 1007
     TOO_BIG = 1009

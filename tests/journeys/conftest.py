@@ -9,6 +9,8 @@ from playwright.async_api import Browser, async_playwright, expect
 from tests.conftest import StartServer as StartServer
 from tests.journeys.chromium import FLAGS, find_chromium
 from tests.journeys.house import House, a_house
+from tests.journeys.innocents import innocents as innocents
+from tests.journeys.innocents import no_faults as no_faults
 from tests.journeys.stage import Stage, a_stage
 from tests.real_servers import RealServers
 

@@ -4,57 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tests.journeys.stage import Stage
 from tests.journeys.test_wire_errors import AGENTS_COMMANDS, EVERYONES_COMMANDS, VISITORS_COMMANDS, message, note
 from tests.journeys.wire_client import Frame, WireClient, new_id
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("innocents")]
 
 MOST = 2**53
 LONG_S = 60
 PAGE: Frame = {"t": "page", "url": "https://shop.example/teapots", "title": "Teapots"}
-FAULTS = ("Traceback", "ASGI callable", "command.failed", "hello.failed")
-
-
-@pytest_asyncio.fixture(loop_scope="session", autouse=True)
-async def no_faults(stage: Stage) -> AsyncIterator[None]:
-    """Whatever a client says, it is no fault of ours."""
-    servers = (stage.one, stage.two)
-    before = [len(server.log) for server in servers]
-    yield
-    for server, seen in zip(servers, before, strict=True):
-        assert not [mark for mark in FAULTS if mark in server.log[seen:]], server.log[seen:]
-
-
-@pytest_asyncio.fixture(loop_scope="session", autouse=True)
-async def innocents(stage: Stage, no_faults: None) -> AsyncIterator[None]:
-    """Vic and Ben chat through it all; nothing of theirs is lost."""
-    shop = await stage.shop()
-    ben, vic = await stage.agent(await shop.hire("Ben")), await stage.visitor(shop)
-    c, _ = await stage.chat(vic, ben)
-    said: list[str] = []
-
-    async def go_on() -> None:
-        while True:
-            words = f"words {len(said)}"
-            await vic.say(c, words)
-            said.append(words)
-            await asyncio.sleep(1)
-
-    talking = asyncio.create_task(go_on())
-    yield
-    talking.cancel()
-    await asyncio.gather(talking, return_exceptions=True)
-    await vic.say(c, "the end")
-    await ben.until(lambda f: f.get("data") == {"text": "the end"})
-    assert [words for words in ben.texts(c) if words in said] == said
-    assert [e["data"]["text"] for e in await vic.sync_all(c) if e["kind"] == "message"] == ben.texts(c)
 
 
 async def test_who_claims_to_have_what_is_not_there_yet_gets_what_comes(stage: Stage) -> None:
