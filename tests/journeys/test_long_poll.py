@@ -82,6 +82,43 @@ async def test_who_may_not_poll_is_told_why(server_process: StartServer, databas
         assert (huge.status_code, huge.json()["error"]["code"]) == (413, "too_large")
 
 
+async def test_so_many_polls_wait_at_once_and_half_a_request_is_none(
+    server_process: StartServer, database: Database
+) -> None:
+    server = await server_process(connections_per_address=6)
+    shop = await open_shop(database)
+    ana = await (await shop.hire("Ana")).come(server.url)
+    token = (await visitor_session(server.url, shop.site_key))["token"]
+    frames, _ = await ask(server.url, token, {"t": "start", "id": 2})
+    c = next(f for f in frames if f.get("id") == 2)["c"]
+    head = await ana.head(c, "active", within_s=60)
+    await ana.until(lambda f: f["t"] == "ev" and f["kind"] == "joined", within_s=60)
+    pos = {c: {"public": head["public"]}}
+
+    # A request that is cut off in the middle does nothing, not even its whole lines.
+    hello, send = ({"t": "hello", "id": 1, "token": token}, {"t": "send", "id": 2, "c": c, "m": new_id()})
+    lines = json.dumps(hello) + "\n" + json.dumps({**send, "body": {"text": "half"}}) + "\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.settings.port)
+    writer.write(
+        f"POST /api/wire HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: {server.url}\r\nContent-Type: text/plain\r\n"
+        f"Content-Length: {len(lines) + 10}\r\n\r\n{lines}".encode()
+    )
+    writer.write_eof()
+    assert await reader.read() == b""
+    writer.close()
+
+    waiting = [asyncio.create_task(ask(server.url, token, pos=pos, wait=25)) for _ in range(6)]
+    done, held = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    told = [answer.headers.get("deskbell-close") for _, answer in (task.result() for task in done)]
+    assert told == ["4009"] * len(done), "five windows may wait"
+    await ana.say(c, "Still there?")
+    for task in held:
+        frames, _ = await task
+        assert [f["data"]["text"] for f in frames if f["t"] == "ev"] in (["Still there?"], []), "nothing of the half"
+    assert ana.texts(c) == ["Still there?"]
+    await ana.close()
+
+
 async def test_the_widget_talks_through_a_proxy_that_blocks_upgrades(
     server_process: StartServer, database: Database, browser: Browser
 ) -> None:
