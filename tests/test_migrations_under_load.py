@@ -86,8 +86,8 @@ async def test_the_code_before_a_migration_goes_on_while_it_runs_and_after_it(
         assert not (await vera.command({"t": "start"}))["dup"]
         # The older release starts on this schema, too.
         await upgrade(stage.settings.database_url)
-        await stage.two.stop()
-        await stage.two.start()
+        await stage.one.stop()
+        await stage.one.start()
         await everybody_spoke(pairs)
     await all_is_well(stage, pairs)
     assert (await schema_state(stage.settings.database_url)).current == last

@@ -13,7 +13,7 @@ from app.infra.embedded.child import dies_with_this_process
 from app.settings import Settings
 
 READY_PATIENCE = 90.0
-STOP_PATIENCE = 20.0
+STOP_PATIENCE = 60.0
 
 
 class ServerProcess:

@@ -274,7 +274,7 @@ async def visitor_session(url: str, site: str, token: str | None = None, **more:
     body: Frame = {"site": site, **more}
     if token:
         body["token"] = token
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=30) as http:
         answer = await http.post(f"{url}/api/widget/session", json=body, headers={"Origin": url})
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -282,7 +282,7 @@ async def visitor_session(url: str, site: str, token: str | None = None, **more:
 
 async def agent_ticket(url: str, cookies: dict[str, str]) -> str:
     """POST /api/ticket with an agent's session."""
-    async with httpx2.AsyncClient(cookies=cookies) as http:
+    async with httpx2.AsyncClient(cookies=cookies, timeout=30) as http:
         answer = await http.post(f"{url}/api/ticket", json={}, headers={"Origin": url})
         assert answer.status_code == 200, answer.text
         return answer.json()["ticket"]
