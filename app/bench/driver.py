@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from app.bench.ground import BenchError
-from app.bench.orders import Diary, Orders
+from app.bench.orders import Diary, Orders, Return
 from app.infra.embedded.child import dies_with_this_process
 
 ANSWER_PATIENCE_S = 600.0
@@ -35,6 +35,15 @@ class Driver:
         """Start the schedule; `begun` and `ended` tell how far it is."""
         self._say("speak")
 
+    async def churn(self, cycles: int) -> None:
+        """Return when so many sockets were opened and reset."""
+        self._say(f"churn {cycles}")
+        await self._hear("end")
+
+    def lose(self) -> None:
+        """Expect a server process to die once it has `begun`; `ended` when all have come back."""
+        self._say("lose")
+
     async def begun(self) -> None:
         """Return when the measured part starts."""
         await self._hear("begin")
@@ -45,10 +54,17 @@ class Driver:
 
     async def quit(self) -> Diary:
         """Let it go; return its diary."""
+        return msgspec.json.decode(await self._last_words(), type=Diary)
+
+    async def returned(self) -> Return:
+        """Let it go; return what it saw of a loss."""
+        return msgspec.json.decode(await self._last_words(), type=Return)
+
+    async def _last_words(self) -> bytes:
         self._say("quit")
         if await self._process.wait():
             raise await self._failure()
-        return msgspec.json.decode(self._diary.read_bytes(), type=Diary)
+        return self._diary.read_bytes()
 
     def _say(self, line: str) -> None:
         assert self._process.stdin is not None, "it is a pipe"

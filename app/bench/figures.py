@@ -92,6 +92,56 @@ class IdleFigures(Struct):
     cpu_share_by_process: dict[str, float]
 
 
+class ReconnectFigures(Struct):
+    """All of `bench reconnect`.
+
+    Attributes:
+        spread_s: from the first attempt to come back to the last.
+        handshake_ms: from the connection to the snapshot.
+        caught_up_s: from the kill until everybody was back and had what was written meanwhile.
+        refused: attempts that failed and were repeated.
+        missing, doubled, unacknowledged: messages written meanwhile that a visitor never got, got twice, or that
+            had no `ok`.
+    """
+
+    machine: Machine
+    sockets: int
+    spread_s: float
+    handshake_ms: Spread
+    caught_up_s: float
+    refused: int
+    missing: int
+    doubled: int
+    unacknowledged: int
+
+
+class Holding(Struct):
+    """What a server process and its Postgres hold.
+
+    Attributes:
+        rss_mb: resident memory of both server processes.
+        tasks: asyncio tasks of both.
+        files: open descriptors of both.
+        connections: to Postgres.
+    """
+
+    rss_mb: float
+    tasks: int
+    files: int
+    connections: int
+
+
+class ChurnFigures(Struct):
+    """All of `bench churn`: what is held before, half way through and after it; nothing should grow."""
+
+    machine: Machine
+    cycles: int
+    seconds: float
+    before: Holding
+    half: Holding
+    after: Holding
+
+
 def machine() -> Machine:
     """Return what this machine says of itself."""
     return Machine(
@@ -169,6 +219,26 @@ def idle_table(figures: IdleFigures) -> str:
             f"CPU     {figures.cpu_share:.1%} of a core ({cpu})",
         ]
     )
+
+
+def reconnect_table(figures: ReconnectFigures) -> str:
+    """Return the figures in words."""
+    times = figures.handshake_ms
+    return "\n".join(
+        [
+            f"{figures.sockets} sockets came back over {figures.spread_s:.1f} s; {figures.refused} tried again",
+            f"handshake p50 {times.p50:.0f} ms, p99 {times.p99:.0f} ms; all caught up in {figures.caught_up_s:.1f} s",
+            f"missing {figures.missing}, doubled {figures.doubled}, unacknowledged {figures.unacknowledged}",
+        ]
+    )
+
+
+def churn_table(figures: ChurnFigures) -> str:
+    """Return the figures as a table."""
+    rows: list[Sequence[str]] = [("", "MB", "tasks", "files", "database connections")]
+    for name, held in (("before", figures.before), ("half way", figures.half), ("after", figures.after)):
+        rows.append([name, f"{held.rss_mb:.1f}", str(held.tasks), str(held.files), str(held.connections)])
+    return "\n".join([f"{figures.cycles} sockets opened and reset in {figures.seconds:.0f} s", *_aligned(rows)])
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -2,7 +2,10 @@
 
 `python -m app.bench.generator ORDERS DIARY` does what it reads on standard input and answers on standard output, a
 line each: `open N` (until N sockets are open) → `open N`; `speak` → `begin` when the measurement starts and `end`
-when everything is decided; `quit` → its diary is written. What goes wrong is its last line on standard error, and
+when everything is decided; `churn N` (N sockets were opened and
+reset) → `end`; `lose` → `begin`: a process may
+die now, `end` when all have come back; `quit` → its diary is
+written. What goes wrong is its last line on standard error, and
 exit code 1.
 """
 
@@ -16,7 +19,8 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from app.bench.orders import Orders
+from app.bench.comeback import Comeback
+from app.bench.orders import Orders, Return, Seat
 from app.bench.talk import Talk
 from app.bench.visit import Visit, VisitError
 
@@ -30,6 +34,8 @@ class Generator:
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
         self._talk = Talk(orders)
+        self._comeback = Comeback(orders)
+        self._back: Return | None = None
         self._visits: list[Visit] = []
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -47,7 +53,7 @@ class Generator:
         await obeying
         for visit in self._visits:
             visit.close()
-        diary.write_bytes(msgspec.json.encode(self._talk.diary()))
+        diary.write_bytes(msgspec.json.encode(self._back or self._talk.diary()))
 
     async def _obey(self) -> None:
         reader = asyncio.StreamReader()
@@ -64,6 +70,13 @@ class Generator:
                     gc.disable()
                     await self._talk.speak(lambda: _answer("begin"))
                     _answer("end")
+                case ["churn", cycles]:
+                    await self._churn(int(cycles))
+                    _answer("end")
+                case ["lose"]:
+                    _answer("begin")
+                    self._back = await self._comeback.run()
+                    _answer("end")
                 case _:
                     return
 
@@ -72,10 +85,10 @@ class Generator:
 
         async def open_some() -> None:
             for seat in seats:
-                visit = Visit(seat, self._talk, self._failed)
+                visit = self._visit(seat)
                 self._visits.append(visit)
                 await visit.arrive()
-                self._talk.seat(visit)
+                (self._comeback if self._orders.refuge else self._talk).seat(visit)
 
         opening = [asyncio.ensure_future(open_some()) for _ in range(AT_ONCE)]
         try:
@@ -84,9 +97,36 @@ class Generator:
             for task in opening:
                 task.cancel()
 
+    async def _churn(self, cycles: int) -> None:
+        """Open sockets and reset them, every second one before its hello."""
+        turns = iter(range(cycles))
+
+        async def open_some() -> None:
+            for turn in turns:
+                visit = Visit(self._orders.seats[turn % len(self._orders.seats)], self._talk, _nothing)
+                try:
+                    await (visit.arrive() if turn % 2 else visit.knock())
+                finally:
+                    visit.reset()
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(open_some())
+
+    def _visit(self, seat: Seat) -> Visit:
+        if not self._orders.refuge:
+            return Visit(seat, self._talk, self._failed)
+        if seat.port == self._orders.refuge:
+            return Visit(seat, self._comeback, self._failed)
+        return Visit(seat, self._comeback, lambda _: self._comeback.lost(seat))
+
     def _failed(self, reason: str) -> None:
         if not self._lost.done():
             self._lost.set_exception(VisitError(reason))
+
+
+def _nothing(_: str) -> None:
+    """Its end is our doing."""
 
 
 def _answer(line: str) -> None:

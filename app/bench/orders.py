@@ -36,6 +36,7 @@ class Orders(Struct):
         warm_s: seconds at that rate before the measurement.
         seconds: of the measurement.
         seed: of the arrival times.
+        refuge: instead of talking: the port to come back to when the other server process dies.
     """
 
     seats: list[Seat]
@@ -45,6 +46,7 @@ class Orders(Struct):
     warm_s: float = 0
     seconds: float = 0
     seed: int = 0
+    refuge: int = 0
 
 
 class Said(Struct, array_like=True):
@@ -89,3 +91,25 @@ class Diary(Struct):
     ack_ms: list[float]
     delivery_ms: list[float]
     late_ms: list[float]
+
+
+class Return(Struct):
+    """What the generator saw of a loss.
+
+    Attributes:
+        spread_s: from the first attempt to come back to the last.
+        handshake_ms: of each that came back: from the connection to the snapshot.
+        refused: attempts that failed.
+        caught_up_s: from the loss until everybody was back and had everything.
+        missing: conversations whose visitor has not got the agent's message.
+        doubled: messages that a visitor got again.
+        unacknowledged: messages of agents without an `ok`.
+    """
+
+    spread_s: float
+    handshake_ms: list[float]
+    refused: int
+    caught_up_s: float
+    missing: int
+    doubled: int
+    unacknowledged: int

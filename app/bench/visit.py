@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -56,14 +56,34 @@ class Visit:
         seat: where and as whom.
         listener: hears what follows the welcome.
         lost: called with a sentence when the server ends it.
+        pos: where its client stands, as the hello says it.
     """
 
-    def __init__(self, seat: Seat, listener: Listener, lost: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        seat: Seat,
+        listener: Listener,
+        lost: Callable[[str], None],
+        pos: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:
         self.seat = seat
+        self._pos = pos or {}
         self._listener = listener
         self._socket = WireSocket(f"http://127.0.0.1:{seat.port}", self._take, lambda code: lost(_lost(seat, code)))
         self._number = 1
         self._welcome = asyncio.get_running_loop().create_future()
+
+    async def knock(self) -> None:
+        """Connect, and say nothing.
+
+        Raises:
+            VisitError: it was refused.
+        """
+        try:
+            async with asyncio.timeout(WELCOME_PATIENCE_S):
+                await self._connect()
+        except (OSError, TimeoutError) as error:
+            raise VisitError(f"a {self.seat.side} could not connect: {error!r}") from error
 
     async def arrive(self) -> None:
         """Connect and say hello; return when the snapshot has come.
@@ -73,9 +93,8 @@ class Visit:
         """
         try:
             async with asyncio.timeout(WELCOME_PATIENCE_S):
-                await asyncio.get_running_loop().create_connection(lambda: self._socket, "127.0.0.1", self.seat.port)
-                await self._socket.upgraded()
-                hello = {"t": "hello", "id": 1, "token": self.seat.token, "caps": ["batch"]}
+                await self._connect()
+                hello = {"t": "hello", "id": 1, "token": self.seat.token, "caps": ["batch"], "pos": self._pos}
                 self._socket.send(msgspec.json.encode(hello))
                 await self._welcome
         except (OSError, TimeoutError) as error:
@@ -90,6 +109,14 @@ class Visit:
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
+
+    def reset(self) -> None:
+        """Break off without a word."""
+        self._socket.reset()
+
+    async def _connect(self) -> None:
+        await asyncio.get_running_loop().create_connection(lambda: self._socket, "127.0.0.1", self.seat.port)
+        await self._socket.upgraded()
 
     def _take(self, data: bytes) -> None:
         for line in data.split(b"\n"):

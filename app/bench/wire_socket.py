@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
 import struct
 from collections.abc import Callable
 from typing import cast
@@ -54,6 +55,15 @@ class WireSocket(asyncio.Protocol):
             self._transport.write(_frame(_CLOSE, struct.pack("!H", 1000)))
             self._transport.close()
 
+    def reset(self) -> None:
+        """Break off without a word, as a client that loses its power or its network does."""
+        if self._transport is not None:
+            self._lost = _nobody
+            self._transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+            self._transport.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         key = base64.b64encode(os.urandom(16)).decode()
@@ -82,6 +92,7 @@ class WireSocket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._upgraded.done():
             self._upgraded.set_exception(ConnectionError("the connection was closed"))
+        self._transport = None
         self._lost(self._code)
 
     def _frames(self, data: bytes) -> bytes:

@@ -98,6 +98,36 @@ def idle(
     )
 
 
+@bench.command()
+def reconnect(
+    sockets: Annotated[int, typer.Option(min=1, help="Visitors who lose their server process.")] = 2000,
+    use_configured: UseConfigured = False,
+    as_json: AsJson = False,
+) -> None:
+    """Kill a server process while Redis has forgotten everything; see its visitors come back to the other."""
+    from app.bench.figures import reconnect_table
+    from app.bench.reconnect import bench_reconnect
+
+    _show(
+        lambda settings: bench_reconnect(settings, sockets, configured=use_configured, tell=_tell),
+        reconnect_table,
+        as_json,
+    )
+
+
+@bench.command()
+def churn(
+    cycles: Annotated[int, typer.Option(min=1, help="Sockets opened and reset.")] = 20_000,
+    use_configured: UseConfigured = False,
+    as_json: AsJson = False,
+) -> None:
+    """Open sockets and break them off; see that nothing of them stays."""
+    from app.bench.churn import bench_churn
+    from app.bench.figures import churn_table
+
+    _show(lambda settings: bench_churn(settings, cycles, configured=use_configured, tell=_tell), churn_table, as_json)
+
+
 def _show(measure: Callable[[Settings], Awaitable[Figures]], table: Callable[[Figures], str], as_json: bool) -> None:
     from app.bench.ground import BenchError
 

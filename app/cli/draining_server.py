@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import resource
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from socket import socket
@@ -99,6 +100,7 @@ class DrainingServer(uvicorn.Server):
         # What was made until now stays. Looking through it each time would stop everybody for a tenth of a second.
         gc.collect()
         gc.freeze()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, _say_what_runs)
         if self.started and self._ready_fd is not None:
             os.write(self._ready_fd, b"1")
             os.close(self._ready_fd)
@@ -113,3 +115,8 @@ class DrainingServer(uvicorn.Server):
         if isinstance(failure, Exception):
             log.error("drain_failed", exc_info=failure)
         await super().shutdown(sockets)
+
+
+def _say_what_runs() -> None:
+    """On SIGUSR2: how much is going on here, for somebody who looks for a leak."""
+    log.warning("running", tasks=len(asyncio.all_tasks()))

@@ -25,6 +25,8 @@ from app.protocol.codes import Close
 MOST_PIECES = 1_000
 """Frames of one message."""
 _HEAD_16, _HEAD_64 = struct.Struct("!BBH"), struct.Struct("!BBQ")
+MOST_UNREAD = 4
+"""Messages that wait for us before no more are read off the socket."""
 FAREWELL_S = 10.0
 """How long a client may take to hear the end."""
 
@@ -132,7 +134,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
                 return
         else:
             self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
-        if not self.read_paused:
+        # Not for each: to stop and to start again cost three system calls.
+        if not self.read_paused and self.queue.qsize() >= MOST_UNREAD:
             self.read_paused = True
             self.transport.pause_reading()
 

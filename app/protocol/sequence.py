@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-MOST_HELD = 64
+MOST_HELD = 512
 """Early events kept for one reader of one lane; more of them are fetched again."""
 
 
