@@ -21,6 +21,7 @@ from app.chat.journal import Draft, Journal, Outcome
 from app.chat.wire import draft_frame, encode
 from app.errors import DeskbellError
 from app.gateway import heartbeat, long_poll, visitor_session
+from app.gateway.comings import Comings
 from app.gateway.connection import Connection
 from app.gateway.desk import Desk
 from app.gateway.endpoint import Endpoint
@@ -42,7 +43,7 @@ from app.infra.bus import Bus
 from app.infra.database import Database
 from app.infra.headcount import Headcount, Proxies
 from app.infra.jobs.runner import Handler, JobRunner
-from app.infra.keys import Keys, lane_topic
+from app.infra.keys import Keys
 from app.infra.limits import Limits
 from app.infra.mail import MailServer
 from app.infra.presence import Kind
@@ -54,7 +55,7 @@ from app.letters.left_message import LeftMessageLetter
 from app.pages import admin, assets, console, demo, problems, widget
 from app.pages.edge import Edge
 from app.protocol.codes import Close
-from app.protocol.frames import Eph, From, Reconnect
+from app.protocol.frames import Reconnect
 from app.reactions import Reactions
 from app.routing import routes as routing_routes
 from app.routing.queue import Queue
@@ -103,6 +104,7 @@ class Deskbell:
         self.waiting_room = WaitingRoom(self.hub, self.queue, self.work)
         self.roster = Roster(self.gateway_id, self.work, self._present)
         self.previews = Previews(self.hub, self.work, self.background)
+        self.comings = Comings(self.hub, self.work, self.background, self.previews)
         self.journal = Journal(self.database.raw, self._publish)
         self.tail_check = TailCheck(self.hub, self.following, self.work)
         self.sweeper = Sweeper(
@@ -255,23 +257,7 @@ class Deskbell:
     def _present(self, subject: UUID, kind: Kind, online: bool) -> None:
         """A visitor came or went: their agents see it."""
         if kind == "visitor":
-            self.background(self._tell_presence(subject, online))
-
-    async def _tell_presence(self, visitor_id: UUID, online: bool) -> None:
-        async with self.work.begin() as work:
-            row = await work.session.execute(
-                text("SELECT id FROM conversation WHERE visitor_id = :v"), {"v": visitor_id}
-            )
-            conversation_id = row.scalar_one_or_none()
-        if conversation_id is not None:
-            frame = Eph(
-                c=conversation_id,
-                kind="presence",
-                from_=From("visitor", visitor_id),
-                data={"online": online},
-            )
-            self.hub.tell(lane_topic(conversation_id, 1), encode(frame))
-            self.previews.touch(conversation_id)
+            self.comings.tell(subject, online=online)
 
     async def _healthz(self) -> dict[str, str]:
         return {"status": "ok"}

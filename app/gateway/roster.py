@@ -19,6 +19,9 @@ from app.infra.work import WorkUnits
 
 log = structlog.get_logger()
 
+MOST_ANNOUNCEMENTS = 4
+"""Made at the same time: thousands who come at once must leave Postgres's connections to those who sign in."""
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -45,6 +48,7 @@ class Roster:
         self._changed = changed
         self._entries: dict[UUID, _Entry] = {}
         self._lease = 0
+        self._announcing = asyncio.Semaphore(MOST_ANNOUNCEMENTS)
         self._renewed_at = 0.0
         self._steady_since = 0.0
 
@@ -142,7 +146,7 @@ class Roster:
             while entry.announced != (entry.wanted and entry.sockets > 0):
                 online, lease, forgotten = entry.wanted and entry.sockets > 0, self._lease, False
                 try:
-                    async with self._work.begin() as work:
+                    async with self._announcing, self._work.begin() as work:
                         if online:
                             forgotten = await presence.arrive(work.session, self._gateway_id, subject, entry.kind)
                         else:

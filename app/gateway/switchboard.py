@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import structlog
@@ -19,6 +20,10 @@ from app.protocol.reading import Unreadable, read_command
 
 log = structlog.get_logger()
 
+MOST_WELCOMES = 8
+"""Hellos answered at the same time. When thousands come at once they wait here in order, and not, until they are
+refused, for one of Postgres's few connections."""
+
 
 class Switchboard:
     """Takes lines of connections.
@@ -31,6 +36,7 @@ class Switchboard:
     def __init__(self, desk: Desk, following: Following) -> None:
         self._desk = desk
         self._following = following
+        self._welcomes = asyncio.Semaphore(MOST_WELCOMES)
 
     async def take(self, connection: Connection, line: str) -> None:
         """Carry out one line and answer it; nothing that is wrong with it raises."""
@@ -63,7 +69,8 @@ class Switchboard:
         """Sign somebody in, or send them away: a connection with half a welcome is of no use."""
         try:
             try:
-                await welcome(self._desk, self._following, connection, hello)
+                async with self._welcomes:
+                    await welcome(self._desk, self._following, connection, hello)
             finally:
                 connection.release()
         except Unauthorized as error:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import DateTime, MetaData, Text, Uuid
+from sqlalchemy import DateTime, MetaData, Text, Uuid, event
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry
 
 metadata = MetaData(
     naming_convention={
@@ -45,6 +49,9 @@ _SERVER = {
 }
 
 
+RESTED_S = 1.0
+
+
 class Database:
     """The way to Postgres for one process.
 
@@ -60,9 +67,9 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=5,
-            pool_pre_ping=True,
             connect_args={"timeout": 5, "command_timeout": 30, "server_settings": _SERVER},
         )
+        _ping_what_rested(self.engine)
         self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(self.engine, expire_on_commit=False)
 
     async def raw(self) -> asyncpg.Connection[asyncpg.Record]:
@@ -78,6 +85,27 @@ class Database:
     async def close(self) -> None:
         """Give all pooled connections back."""
         await self.engine.dispose()
+
+
+def _ping_what_rested(engine: AsyncEngine) -> None:
+    """See whether a connection is still good before it is used, if it was not used just now.
+
+    `pool_pre_ping` asks each time: one of seven round trips of a hello's transaction.
+    """
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def rest(_: Any, record: ConnectionPoolEntry) -> None:  # pyright: ignore[reportUnusedFunction]
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def wake(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        if time.monotonic() - record.info.get("rests_since", math.inf) < RESTED_S:
+            return
+        try:
+            engine.sync_engine.dialect.do_ping(connection)
+        except Exception as error:
+            # The pool tries the next one.
+            raise DisconnectionError from error
 
 
 def asyncpg_url(url: str) -> str:

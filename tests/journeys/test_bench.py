@@ -51,6 +51,26 @@ async def test_idle_on_the_configured_servers(fresh_database: FreshDatabase, red
     assert figures["rss_mb_by_process"].keys() == {"worker_a", "worker_b"}
 
 
+async def test_nothing_stays_of_sockets_that_break_off() -> None:
+    figures = await measured("churn", "--cycles", "300")
+
+    assert figures["cycles"] == 300
+    for kind in ("tasks", "files", "connections"):
+        # The pool of connections to Postgres may still grow to its size, and a lease be renewed just now.
+        room = 20 if kind == "connections" else 10
+        assert figures["after"][kind] <= figures["before"][kind] + room, kind
+
+
+async def test_visitors_come_back_when_their_process_dies_and_redis_has_forgotten_all() -> None:
+    figures = await measured("reconnect", "--sockets", "20")
+
+    assert figures["sockets"] == 20
+    assert 0 < figures["handshake_ms"]["p50"] <= figures["handshake_ms"]["p99"]
+    assert figures["spread_s"] > 0
+    assert figures["caught_up_s"] > 0
+    assert [figures[name] for name in ("missing", "doubled", "unacknowledged")] == [0, 0, 0]
+
+
 def test_exactness_finds_each_kind_of_fault() -> None:
     vera, ana = 0, 1
     said = [Said(0, vera, 1), Said(0, ana, 2), Said(0, vera, 3)]
