@@ -98,6 +98,7 @@ class Episode(Model):
     __table_args__ = (
         UniqueConstraint("conversation_id", "number"),
         Index("ix_episode_closed_at", "closed_at"),
+        Index("ix_episode_team_id_assigned_at", "team_id", "assigned_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -111,6 +112,9 @@ class Episode(Model):
     closed_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
     rating_prompted_at: Mapped[datetime | None]
+    estimate_s: Mapped[float | None]
+    estimate_low_s: Mapped[float | None]
+    estimate_high_s: Mapped[float | None]
 
 
 class Stint(Model):

@@ -88,7 +88,7 @@ class Fanout:
         if state != "closed":
             self._desk.roster.announce(guest.id)
         if state != "waiting":
-            guest.position = None
+            guest.position = guest.told = None
         if state == "closed":
             guest.availability = None
         team_id = guest.home_team_id if state == "closed" else TeamId(UUID(team))

@@ -9,6 +9,7 @@ from app.chat.conversations import Actor
 from app.ids import ConversationId, SiteId, TeamId, VisitorId
 from app.protocol.frames import Position
 from app.routing.availability import Availability
+from app.routing.wait import Told
 
 
 @dataclass(slots=True)
@@ -18,6 +19,7 @@ class Guest:
     Attributes:
         team_id: whose line they are, or would be, in: the site's team, or the one that they were passed on to.
         home_team_id: the site's team.
+        told: the wait that was announced last.
     """
 
     id: VisitorId
@@ -29,6 +31,7 @@ class Guest:
     gen: int = -1
     state: str = "closed"
     position: int | None = None
+    told: Told | None = None
     availability: Availability | None = None
 
     @property

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
+from itertools import islice
 from uuid import UUID
 
 import structlog
@@ -20,12 +22,15 @@ from app.infra.work import WorkUnits
 from app.protocol.frames import Available
 from app.protocol.frames import Queue as QueueFrame
 from app.routing.availability import Availability, availability, open_teams
+from app.routing.line_flow import line_flow, remember_announced
 from app.routing.queue import Queue
+from app.routing.wait import Estimate, Flow, estimates, told
 
 log = structlog.get_logger()
 
 SETTLE_S = 0.15
 """A burst of changes is told once."""
+FLOW_S = 5.0
 
 
 class WaitingRoom:
@@ -38,6 +43,7 @@ class WaitingRoom:
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._again: set[UUID] = set()
         self._open: dict[UUID, bool] = {}
+        self._flows: dict[UUID, tuple[float, Flow | None]] = {}
 
     async def enter(self, connection: Connection, guest: Guest) -> None:
         """Keep a visitor told from now on."""
@@ -69,6 +75,20 @@ class WaitingRoom:
         for team_id in {each for each in open_ if open_[each] != self._open.get(each)}:
             self.moved(team_id)
         self._open = open_
+
+    async def _flow(self, team_id: UUID) -> Flow | None:
+        """How the line moves, looked at every FLOW_S seconds at most."""
+        known = self._flows.get(team_id)
+        if known is None or time.monotonic() - known[0] > FLOW_S:
+            async with self._work.begin() as work:
+                known = (time.monotonic(), await line_flow(work.session, team_id, clock.now()))
+            self._flows[team_id] = known
+        return known[1]
+
+    async def _remember(self, announced: dict[UUID, Estimate]) -> None:
+        if announced:
+            async with self._work.begin() as work:
+                await remember_announced(work.session, announced)
 
     async def _availability(self, team_id: UUID) -> Availability:
         async with self._work.begin() as work:
@@ -106,9 +126,22 @@ class WaitingRoom:
                     guest.availability = known
                     connection.push(encode(Available(available=known.now, opens_at=known.opens_at)))
         if waiting:
-            places = await self._queue.positions(team_id, list(waiting))
-            for (conversation_id, people), position in zip(waiting.items(), places, strict=True):
-                for connection, guest in people:
-                    if position is not None and position != guest.position:
-                        guest.position = position
-                        connection.push(encode(QueueFrame(c=conversation_id, position=position)))
+            await self._tell_waiting(team_id, waiting)
+
+    async def _tell_waiting(self, team_id: UUID, waiting: dict[UUID, list[tuple[Connection, Guest]]]) -> None:
+        places = await self._queue.positions(team_id, list(waiting))
+        found = {c: place for c, place in zip(waiting, places, strict=True) if place is not None}
+        moves = await self._flow(team_id)
+        expected = list(islice(estimates(moves), max(found.values(), default=0))) if moves else None
+        if expected:
+            new = {c: expected[place - 1] for c, place in found.items() if all(g.told is None for _, g in waiting[c])}
+            await self._remember(new)
+        now_s = time.monotonic()
+        for conversation_id, place in found.items():
+            for connection, guest in waiting[conversation_id]:
+                before = (guest.position, guest.told and guest.told.seconds)
+                guest.position = place
+                guest.told = told(expected[place - 1], guest.told, now_s) if expected else None
+                after = (place, guest.told and guest.told.seconds)
+                if after != before:
+                    connection.push(encode(QueueFrame(c=conversation_id, position=place, wait=after[1])))

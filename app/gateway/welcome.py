@@ -117,6 +117,7 @@ async def _welcome_visitor(
     if row is not None:
         guest.now_at(row.gen, row.state)
     if row is not None and row.state in ("waiting", "offered"):
+        desk.waiting_room.moved(guest.team_id)
         guest.position = (await desk.queue.positions(row.team_id, [row.id]))[0]
     connection.batch = "batch" in hello.caps
     connection.release(

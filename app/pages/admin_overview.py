@@ -10,6 +10,7 @@ from app.identity.access import OnPage
 from app.identity.permissions import May
 from app.infra.work import RequestWork
 from app.pages.templates import page
+from app.reports.announced_waits import announced_waits
 from app.reports.dictionary import METRICS
 from app.reports.today import today
 
@@ -22,5 +23,6 @@ async def get_overview(request: Request, agent: OnPage, work: RequestWork) -> Re
     if not agent.may(May.READ_RATINGS):
         return RedirectResponse("/admin/canned", 303)
     found = await today(work.session, clock.now())
+    waits = await announced_waits(work.session, clock.now())
     here = sum(each.online for each in found.agents)
-    return page("overview.html", request, agent=agent, today=found, here=here, metrics=METRICS)
+    return page("overview.html", request, agent=agent, today=found, waits=waits, here=here, metrics=METRICS)

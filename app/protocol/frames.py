@@ -239,6 +239,7 @@ class Gap(Reply, tag="gap"):
 class Queue(Reply, tag="queue"):
     c: UUID
     position: int
+    wait: tuple[int, int] | None = None
 
 
 class Available(Struct, tag_field="t", tag="available"):

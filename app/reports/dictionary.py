@@ -15,6 +15,10 @@ METRICS = {
     ),
     "response_rate": "Ratings given ÷ prompts shown, both within the same filter.",
     "queue_wait": "From the start of an episode to its first agent. Abandoned ones are counted apart, not dropped.",
+    "announced_wait": (
+        "Of the visitors who were told a range and were answered, in the last 30 days, the share whose wait lay in it."
+        " Four of five should: fewer, and the range promises too much; more, and it says too little."
+    ),
     "abandoned": "The visitor left, or was gone for 60 seconds, before an agent came.",
 }
 """Metric → its definition in words, as the pages show it."""

@@ -24,6 +24,8 @@ export type VisitorConversation = {
   public: number;
   read: { visitor: number; agent: number };
   position: number | null;
+  /** Seconds between which the rest of the wait lies, four times out of five; told with the place. */
+  wait?: [number, number] | null;
   can_rate: boolean;
   score: number | null;
   left_message: boolean;

@@ -116,7 +116,7 @@ export class Chat {
         this.#event(/** @type {any} */ (frame));
         break;
       case "queue":
-        if (now) state.conversation.value = { ...now, position: frame.position };
+        if (now) state.conversation.value = { ...now, position: frame.position, wait: frame.wait ?? null };
         break;
       case "available":
         state.available.value = frame.available;
