@@ -230,6 +230,9 @@ async def _break(house: House, played: Round, step: Step, chance: random.Random)
         for fault in step.faults:
             await broken.enter_async_context(fault.breaks(field))
         await _look_at_the_wreck(house, played)
+        if played.found and not played.manner.thorough:
+            await _judge(house, played, final=False)
+            return
         await asyncio.sleep(step.lasts_s)
     phase.mended_at = time.monotonic()
     await _catch_up(house, played, step.name, phase=phase)

@@ -19,7 +19,7 @@ import app.main
 from app.chat.journal import Journal, Outcome
 from app.clock import to_ms
 
-LATE_COMMIT_S = 0.25
+LATE_COMMIT_S = 0.5
 
 
 def ack_before_commit() -> None:

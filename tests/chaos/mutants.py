@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,18 +11,51 @@ from pathlib import Path
 
 from tests.chaos.campaign import Manner, Round, Step, play
 from tests.chaos.faults import Fault, Field, all_faults
-from tests.chaos.house import WORKER, House, a_house
+from tests.chaos.house import WORKER, Gateway, House, a_house
 from tests.chaos.scene import Cast
 
 TIMES = 4
 """A fault is repeated until a breach shows, at most so often."""
+WORD_WITHIN_S = 20.0
 SMALL = Cast(visitors=(6,), agents=(3,), capacity=3, pace=0.25, lateness=0.25)
 HURRIED = Manner(warm_up_s=1.5, calm_s=0.5, thorough=False)
 
 
 @asynccontextmanager
-async def _nothing(field: Field) -> AsyncIterator[None]:
+async def _too_late(field: Field) -> AsyncIterator[None]:
+    for agent in field.scene.agents:
+        for c in agent.mine:
+            # They close what they had before them a moment ago: since then it has changed.
+            await agent.command({"t": "close", "c": c, "gen": agent.heads[c]["gen"] - 1})
     yield
+
+
+@asynccontextmanager
+async def _killed_after_a_word(field: Field) -> AsyncIterator[None]:
+    gateway = await _just_spoken_on(field)
+    await gateway.kill()
+    try:
+        yield
+    finally:
+        await gateway.start()
+
+
+async def _just_spoken_on(field: Field) -> Gateway:
+    """Return the process that has just acknowledged something, or passed on what is not acknowledged yet."""
+    ledger = field.scene.ledger
+    acked = len(ledger.acks)
+    deadline = time.monotonic() + WORD_WITHIN_S
+    while time.monotonic() < deadline:
+        heard = [ledger.sends.get(reading.events[-1].m) for reading in ledger.readings if reading.events]
+        early = [sent for sent in heard if sent is not None and sent.outcome is None]
+        if early or len(ledger.acks) > acked:
+            sent = early[0] if early else max(ledger.sends.values(), key=lambda each: each.acked_tick)
+            sender = next(person for person in field.scene.people if person.id == sent.sender)
+            for gateway in field.house.gateways:
+                if sender.socket is not None and gateway.door.address == sender.socket.address:
+                    return gateway
+        await asyncio.sleep(0.002)
+    return field.some_gateway()
 
 
 @asynccontextmanager
@@ -40,7 +74,10 @@ async def _last_words_lost(field: Field) -> AsyncIterator[None]:
     yield
 
 
-NOTHING = Fault("nothing", "Nothing breaks; agents are late with commands, as always.", 2, 2, _nothing)
+TOO_LATE = Fault("too late", "Nothing breaks; agents close chats at the generation before.", 1, 1, _too_late)
+KILLED_AFTER_A_WORD = Fault(
+    "killed after a word", "A process is killed right after it has said something.", 0.5, 0.5, _killed_after_a_word
+)
 LAST_WORDS_LOST = Fault(
     "last words lost", "A process is cut off from Redis while the last words are said.", 0, 0, _last_words_lost
 )
@@ -83,7 +120,7 @@ END $do$
 MUTANTS = {
     mutant.name: mutant
     for mutant in (
-        Mutant("ack_before_commit", "acknowledge before commit", frozenset({"I1", "I9"}), "gateway.kill"),
+        Mutant("ack_before_commit", "acknowledge before commit", frozenset({"I1", "I9"}), KILLED_AFTER_A_WORD),
         Mutant(
             "no_unique_key",
             "no unique key",
@@ -92,7 +129,7 @@ MUTANTS = {
             in_worker=False,
             sql=_FORGETFUL,
         ),
-        Mutant("skip_gen", "skip gen", frozenset({"I10"}), NOTHING),
+        Mutant("skip_gen", "skip gen", frozenset({"I10"}), TOO_LATE),
         Mutant(
             "skip_tail_check",
             "skip the tail check",
@@ -100,7 +137,7 @@ MUTANTS = {
             LAST_WORDS_LOST,
             Manner(warm_up_s=1.5, calm_s=0.5, thorough=False, caught_up_within_s=12),
         ),
-        Mutant("publish_before_commit", "publish before commit", frozenset({"I2"}), "gateway.kill"),
+        Mutant("publish_before_commit", "publish before commit", frozenset({"I2"}), KILLED_AFTER_A_WORD),
         Mutant("no_jitter", "no jitter", frozenset({"spread"}), "gateway.leave"),
     )
 }

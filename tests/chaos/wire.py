@@ -48,7 +48,7 @@ class Socket:
     """
 
     def __init__(self, address: tuple[str, int], origin: str, heard: Callable[[Frame], None]) -> None:
-        self._address = address
+        self.address = address
         self._origin = origin
         self._heard = heard
         self._connection: ClientConnection | None = None
@@ -65,7 +65,7 @@ class Socket:
         Raises:
             LOST: it cannot be had.
         """
-        host, port = self._address
+        host, port = self.address
         self._connection = await connect(
             f"ws://{host}:{port}/ws",
             origin=self._origin,  # type: ignore[arg-type]
