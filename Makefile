@@ -8,7 +8,7 @@ PYTEST ?= $(BIN)/python -m pytest
 INSTALLED := $(VENV)/installed
 INSTALLED_DEV := $(VENV)/installed-dev
 
-.PHONY: help setup setup-dev run test check chaos soak fmt lock clean
+.PHONY: help setup setup-dev run test check chaos soak mutants fmt lock clean
 
 help:
 	@echo "make run     serve Deskbell on http://127.0.0.1:8000 (installs what it needs first)"
@@ -16,6 +16,7 @@ help:
 	@echo "make check   formatting, lint, types, import contracts"
 	@echo "make chaos   break everything for three minutes and see that the promises hold (SEED=3)"
 	@echo "make soak    the same for an hour, with growing seeds"
+	@echo "make mutants see that the campaign notices six broken promises"
 	@echo "make fmt     format the Python code"
 	@echo "make setup   only install"
 	@echo "make lock    resolve the dependencies anew (needs uv)"
@@ -42,6 +43,9 @@ check: $(INSTALLED_DEV)
 
 chaos: $(INSTALLED_DEV)
 	@exec $(BIN)/python -m tests.chaos --within 150 $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+mutants: $(INSTALLED_DEV)
+	@exec $(PYTEST) -n 2 tests/chaos/check_mutants.py $(ARGS)
 
 soak: $(INSTALLED_DEV)
 	@exec $(BIN)/python -m tests.chaos --for 3600 --reports test-results/soak $(if $(SEED),--seed $(SEED)) $(ARGS)
