@@ -65,6 +65,7 @@ class Sweeper:
             (1.0, self.return_unanswered),
             (2.0, self.abandon_for_gone_visitors),
             (10.0, self._hours_turned),
+            (2.0, self._queue.settle_doubts),
             (30.0, self._queue.compare),
             (600.0, self.forget_expired),
         ]
@@ -114,6 +115,9 @@ class Sweeper:
         for subject, kind in people:
             if kind == "visitor":
                 self._departed(subject)
+        if people:
+            # It may have died between proposing and offering.
+            await self._queue.compare()
 
     async def forget_expired(self) -> None:
         """Delete sessions and tickets that ended long ago."""

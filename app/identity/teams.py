@@ -47,7 +47,7 @@ async def team_ids_of(session: AsyncSession, agent_ids: Sequence[UUID]) -> dict[
         select(TeamMember.agent_id, TeamMember.team_id).where(TeamMember.agent_id.in_(agent_ids))
     )
     teams: dict[UUID, set[UUID]] = {}
-    for agent_id, team_id in rows.tuples():
+    for agent_id, team_id in rows:
         teams.setdefault(agent_id, set()).add(team_id)
     return teams
 

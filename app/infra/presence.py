@@ -102,7 +102,7 @@ async def forget_dead_gateways(session: AsyncSession, but: UUID) -> list[tuple[U
         {"but": but},
     )
     people: list[tuple[UUID, Kind]] = []
-    for subject, kind, seen_at in rows.tuples():
+    for subject, kind, seen_at in rows:
         await _touch(session, kind, [subject], ":seen_at", seen_at=seen_at)
         people.append((subject, kind))
     return people

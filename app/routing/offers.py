@@ -72,7 +72,7 @@ async def offer_pairs(work: Work, pairs: Sequence[Pair], now: datetime) -> list[
     await session.execute(
         select(Agent.id).where(Agent.id.in_(agents)).order_by(Agent.id).with_for_update(key_share=True)
     )
-    modes = dict((await session.execute(select(Team.id, Team.mode))).tuples().all())
+    modes = dict((await session.execute(select(Team.id, Team.mode))).all())
     refused: list[Pair] = []
     for pair in pairs:
         conversation = waiting.pop(pair.conversation, None)

@@ -65,6 +65,7 @@ class Queue:
         self._work = work
         self._arrival = Script("pairing.lua", "arrival.lua")
         self._slot_freed = Script("pairing.lua", "slot_freed.lua")
+        self._in_doubt = False
 
     async def arrive(self, team_id: UUID, waiting: Sequence[tuple[UUID, int]]) -> None:
         """Put conversations (id, score) in line and pair whoever can be paired."""
@@ -76,19 +77,27 @@ class Queue:
 
     async def remove(self, team_id: UUID, conversation_id: UUID) -> None:
         """Take a conversation out of line, unless it waits there (again) by now."""
-        async with self._work.begin() as work:
-            row = await work.session.execute(
-                text("SELECT 1 FROM conversation WHERE id = :c AND state = 'waiting' AND team_id = :team"),
-                {"c": conversation_id, "team": team_id},
-            )
-            if row.scalar_one_or_none() is not None:
-                return
 
         async def remove() -> list[Pair]:
+            if await self._score(team_id, conversation_id) is not None:
+                return []
             await uncancelled(lambda: self._redis.zrem(self._keys.queue(team_id), str(conversation_id)))
-            return []
+            # It may have come back between the question and the removal; from here whoever brings it back adds it.
+            score = await self._score(team_id, conversation_id)
+            if score is None:
+                return []
+            return await self._propose_arrival(str(team_id), [(str(conversation_id), score)])
 
         await self._settle(remove)
+
+    async def _score(self, team_id: UUID, conversation_id: UUID) -> int | None:
+        """Return the score of a conversation that waits in a team's line, or None."""
+        async with self._work.begin() as work:
+            row = await work.session.execute(
+                text("SELECT score FROM conversation WHERE id = :c AND state = 'waiting' AND team_id = :team"),
+                {"c": conversation_id, "team": team_id},
+            )
+            return row.scalar_one_or_none()
 
     async def positions(self, team_id: UUID, conversation_ids: Sequence[UUID]) -> list[int | None]:
         """Return each conversation's place in line, 1 being next; None when it is not in line (or Redis is away)."""
@@ -114,7 +123,7 @@ class Queue:
     async def pair_stranded(self) -> None:
         """Offer again what waits although somebody is free: a crash, or a lost Redis, got in between."""
         async with self._work.begin() as work:
-            stranded = (await work.session.execute(_MATCHABLE)).tuples().all()
+            stranded = (await work.session.execute(_MATCHABLE)).all()
             if not stranded:
                 return
             teams = {team for team, _, _ in stranded}
@@ -127,6 +136,12 @@ class Queue:
         for team, conversation_id, _ in stranded:
             await self.remove(team, conversation_id)
 
+    async def settle_doubts(self) -> None:
+        """Compare if something was proposed and not settled: it stands in no line, and others would pass it."""
+        if self._in_doubt:
+            self._in_doubt = False
+            await self.compare()
+
     async def compare(self) -> None:
         """Make the index hold exactly those who wait; whatever differs is put right."""
         try:
@@ -134,7 +149,7 @@ class Queue:
                 await self.rebuild()
                 return
             async with self._work.begin() as work:
-                rows = (await work.session.execute(_WAITING)).tuples().all()
+                rows = (await work.session.execute(_WAITING)).all()
             truth: dict[str, dict[str, int]] = {}
             for team, conversation, score in rows:
                 truth.setdefault(str(team), {})[str(conversation)] = score
@@ -148,7 +163,8 @@ class Queue:
                     await self.arrive(UUID(team), missing)
                 for conversation in known - waiting.keys():
                     await self.remove(UUID(team), UUID(conversation))
-        except FAILURES as error:
+        except (*FAILURES, Unavailable) as error:
+            self._in_doubt = True
             log.warning("queue.compare_postponed", error=repr(error))
 
     async def rebuild(self) -> None:
@@ -162,7 +178,7 @@ class Queue:
             await work.session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": REBUILD_LOCK})
             if await self._redis.exists(self._keys.epoch()):
                 return
-            waiting = (await work.session.execute(_WAITING)).tuples().all()
+            waiting = (await work.session.execute(_WAITING)).all()
             agents = await candidates(work.session)
             await self._replace_index(waiting, agents)
         log.info("queue.rebuilt", waiting=len(waiting), agents=len(agents))
@@ -241,7 +257,9 @@ class Queue:
                     pairs += await self._propose_slot(UUID(agent))
                 for pair in back:
                     pairs += await self._propose_arrival(pair.team, [(pair.conversation, pair.score)])
+            self._in_doubt = self._in_doubt or bool(pairs)
         except (*FAILURES, Unavailable) as error:
+            self._in_doubt = True
             log.warning("queue.postponed", error=repr(error))
 
     async def _still_waiting(self, work: Work, refused: Sequence[Pair]) -> list[Pair]:
@@ -251,5 +269,5 @@ class Queue:
             text("SELECT id::text, team_id::text FROM conversation WHERE id = ANY (:ids) AND state = 'waiting'"),
             {"ids": [UUID(pair.conversation) for pair in refused]},
         )
-        teams = dict(rows.tuples().all())
+        teams = dict(rows.all())
         return [replace(pair, team=teams[pair.conversation]) for pair in refused if pair.conversation in teams]

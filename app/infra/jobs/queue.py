@@ -185,4 +185,4 @@ async def counts(session: AsyncSession) -> Counts:
 async def listed(session: AsyncSession, states: Collection[str], most: int) -> Sequence[ListedJob]:
     """Return jobs in these states, the failed ones first."""
     rows = await session.execute(_LIST, {"states": list(states), "most": most})
-    return [ListedJob(*row) for row in rows.tuples()]
+    return [ListedJob(*row) for row in rows]

@@ -1,0 +1,104 @@
+"""The queue's index and Postgres, when two things happen at once: whoever waits stands in line."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+
+from app import clock
+from app.chat.models import Conversation
+from app.clock import to_ms
+from app.contacts.models import Visitor
+from app.events import Event
+from app.ids import TeamId, uuid7
+from app.infra.database import Database
+from app.infra.keys import Keys
+from app.infra.redis import Redis, connect, members
+from app.infra.work import WorkUnits
+from app.routing.queue import Queue
+from app.settings import Settings
+from tests.people import a_site, a_team
+
+
+async def nobody_reacts(facts: Sequence[Event]) -> None:
+    del facts
+
+
+@dataclass
+class Line:
+    """One team's line with one conversation in it, as Postgres has it."""
+
+    queue: Queue
+    work: WorkUnits
+    redis: Redis
+    keys: Keys
+    team: TeamId
+    waiting: UUID
+
+    async def stands(self) -> bool:
+        """Whether the conversation stands in the index."""
+        return str(self.waiting) in await members(self.redis, self.keys.queue(self.team))
+
+
+@pytest.fixture
+async def line(settings: Settings, database: Database) -> AsyncIterator[Line]:
+    work, keys = WorkUnits(database, nobody_reacts), Keys(settings.redis_prefix)
+    redis = connect(settings.redis_url)
+    queue = Queue(redis, keys, work)
+    async with work.begin() as unit:
+        team = await a_team(unit)
+        site = await a_site(unit, team)
+        visitor = Visitor(id=uuid7(), site_id=site.id)
+        unit.session.add(visitor)
+        await unit.session.flush()
+        waiting = Conversation(
+            id=uuid7(), site_id=site.id, team_id=team.id, visitor_id=visitor.id, state="waiting",
+            score=to_ms(clock.now()),
+        )  # fmt: skip
+        unit.session.add(waiting)
+        await unit.session.flush()
+        team_id, conversation_id = TeamId(team.id), waiting.id
+    await queue.rebuild()
+    yield Line(queue, work, redis, keys, team_id, conversation_id)
+    await redis.aclose()
+
+
+async def test_whoever_comes_back_while_being_taken_out_stays_in_line(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = line.queue._score
+    answers: list[int | None] = [None]
+
+    async def late(team_id: UUID, conversation_id: UUID) -> int | None:
+        """The first question is answered just before the conversation comes back."""
+        return answers.pop() if answers else await truth(team_id, conversation_id)
+
+    monkeypatch.setattr(line.queue, "_score", late)
+    assert await line.stands()
+    await line.queue.remove(line.team, line.waiting)
+    assert not answers
+    assert await line.stands()
+
+
+async def test_whoever_waits_no_more_is_taken_out(line: Line) -> None:
+    async with line.work.begin() as unit:
+        conversation = await unit.session.get_one(Conversation, line.waiting)
+        conversation.state = "closed"
+    await line.queue.remove(line.team, line.waiting)
+    assert not await line.stands()
+
+
+async def test_what_was_proposed_and_not_settled_is_put_back_soon(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    await line.redis.zrem(line.keys.queue(line.team), str(line.waiting))
+    await line.queue.settle_doubts()
+    assert not await line.stands(), "there was no doubt"
+
+    async def fails(*_: object) -> list[object]:
+        raise OSError("Redis went away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(line.queue, "_propose_arrival", fails)
+        await line.queue.arrive(line.team, [(line.waiting, 1)])
+    await line.queue.settle_doubts()
+    assert await line.stands()
