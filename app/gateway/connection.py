@@ -44,6 +44,7 @@ class Connection:
     Attributes:
         who: the visitor or agent; None before their hello.
         cursors: place in each lane that is followed, by topic.
+        left: place in lanes that were followed and may be again.
         in_flight: sends and notes that wait for their commit, by conversation.
         held: number and id of the message that must come again before others of its conversation may.
         heard_at: when the last frame came (monotonic seconds).
@@ -67,6 +68,7 @@ class Connection:
         "heard_at",
         "held",
         "in_flight",
+        "left",
         "messages",
         "next_ping",
         "polled",
@@ -91,6 +93,7 @@ class Connection:
         self.who: Guest | Host | None = None
         self.batch = False
         self.cursors: dict[str, Cursor] = {}
+        self.left: dict[str, int] = {}
         self.topics: set[str] = set()
         self.in_flight: dict[UUID, int] = {}
         self.held: dict[UUID, tuple[int, UUID]] = {}

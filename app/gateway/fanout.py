@@ -17,7 +17,7 @@ from app.gateway.welcome import begin_both, ends_of, go_live_both, places, send_
 from app.ids import ConversationId, TeamId
 from app.infra.keys import team_topic
 from app.protocol.codes import Close
-from app.protocol.frames import Me, Position
+from app.protocol.frames import Me
 from app.routing.availability import status_of
 
 
@@ -126,7 +126,8 @@ class Fanout:
 
     async def _follow(self, connection: Connection, host: Host, head: _Head) -> None:
         await begin_both(self._following, connection, head.c)
-        have = places(head.public, head.internal, host.pos.pop(head.c, Position()))
+        before = self._following.left(connection, head.c)
+        have = places(head.public, head.internal, host.pos.pop(head.c, before))
         await go_live_both(self._desk, self._following, connection, {head.c: have})
 
     async def _renew_me(self, connection: Connection, host: Host) -> None:

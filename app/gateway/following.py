@@ -16,7 +16,7 @@ from app.gateway.hub import Hub
 from app.infra.keys import lane_topic
 from app.infra.work import WorkUnits
 from app.protocol.codes import MAX_REPLAY
-from app.protocol.frames import Gap
+from app.protocol.frames import Gap, Position
 from app.protocol.sequence import Cursor
 
 log = structlog.get_logger()
@@ -42,6 +42,9 @@ class Following:
     async def begin(self, connection: Connection, conversation_id: UUID, lane: int) -> None:
         """Subscribe a connection to a lane. Live events are held back until `go_live`."""
         topic = lane_topic(conversation_id, lane)
+        earlier = connection.cursors.get(topic)
+        if earlier is not None and earlier.have:
+            connection.left[topic] = earlier.have
         cursor = Cursor(0)
         cursor.fetching = True
         connection.cursors[topic] = cursor
@@ -66,6 +69,11 @@ class Following:
         cursor.fetching = False
         self.check(connection, topic)
         self._leave_if_stopping(connection, topic, cursor)
+
+    def left(self, connection: Connection, conversation_id: UUID) -> Position:
+        """Return, once, where a connection stood when it followed a conversation before, to go on from there."""
+        public, internal = (connection.left.pop(lane_topic(conversation_id, lane), None) for lane in (0, 1))
+        return Position() if public is None or internal is None else Position(public, internal)
 
     def abandon(self, connection: Connection, conversation_id: UUID) -> None:
         """Forget a conversation whose lanes never went live."""
@@ -108,6 +116,7 @@ class Following:
 
     def _leave_if_stopping(self, connection: Connection, topic: str, cursor: Cursor) -> None:
         if cursor.stopping and not cursor.fetching and connection.cursors.get(topic) is cursor:
+            connection.left[topic] = cursor.have
             self._hub.leave(connection, topic)
 
     async def _fetch(self, connection: Connection, topic: str, cursor: Cursor) -> None:

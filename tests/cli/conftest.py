@@ -66,7 +66,7 @@ async def deskbell() -> AsyncIterator[Deskbell]:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            preexec_fn=dies_with_this_process(signal.SIGKILL),
+            preexec_fn=_as_from_a_terminal(dies_with_this_process(signal.SIGKILL)),
         )
         started.append(Command(process))
         return started[-1]
@@ -76,6 +76,16 @@ async def deskbell() -> AsyncIterator[Deskbell]:
         if command.process.returncode is None:
             command.process.kill()
             await command.process.communicate()
+
+
+def _as_from_a_terminal(before: Callable[[], None]) -> Callable[[], None]:
+    """What a child calls before exec: a shell lets its background jobs ignore interrupts, and they pass that on."""
+
+    def prepare() -> None:
+        before()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return prepare
 
 
 def plain_environment(added: Mapping[str, str]) -> dict[str, str]:

@@ -80,7 +80,7 @@ async def test_a_stop_with_clients_that_keep_coming_back_is_quiet(
     await server.stop()
     assert [await vera.closed(), await ana.closed()] == [4001, 4001]
     for client in (vera, ana):
-        assert client.log[-1]["t"] == "reconnect"
+        assert "reconnect" in [frame["t"] for frame in client.log]
     stopped.set()
     for task in crowd:
         task.cancel()

@@ -29,7 +29,7 @@ from tests.journeys.talkers import Talker, all_is_well, everybody_spoke, pair, t
 from tests.journeys.wire_client import WireClient
 from tests.process_table import children
 
-PAIRS = 40
+PAIRS = 12
 CROWD = 54
 """Above fifty sockets a process takes its time to send them away."""
 

@@ -180,3 +180,25 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(stage: Stage) -> No
     await ana.say(c, "Still with me.")
     await vera.until(lambda f: f.get("data") == {"text": "Still with me."})
     assert not [e for e in await ana.sync_all(c) if e["kind"] == "passed"]
+
+
+async def test_what_comes_back_goes_on_where_the_agent_stood(stage: Stage) -> None:
+    shop = await stage.shop()
+    ana_duty, ben_duty = await shop.hire("Ana"), await shop.hire("Ben")
+    ana, vera = await stage.agent(ana_duty), await stage.visitor(shop)
+    c, gen = await stage.chat(vera, ana)
+    ben = await stage.agent(ben_duty, stage.one)
+    ben.auto_accept = False
+    for number in range(3):
+        gen = (await ana.command({"t": "transfer", "c": c, "gen": gen, "agent": ben_duty.id}))["gen"]
+        await ben.until(lambda f, gen=gen: f["t"] == "offer" and f["gen"] == gen)
+        # Said while nobody has her: Ana must not miss it.
+        await vera.say(c, f"Hello? {number}")
+        await ben.command({"t": "offer.decline", "c": c, "gen": gen})
+        head = await ana.until(
+            lambda f, gen=gen: f["t"] == "head" and f["head"]["state"] == "active" and f["head"]["gen"] > gen
+        )
+        gen = head["head"]["gen"]
+        await ana.until(lambda f, number=number: f.get("data") == {"text": f"Hello? {number}"})
+    numbers = [e["s"] for e in ana.events[c, "public"]]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))

@@ -36,6 +36,7 @@ POLICIES = {
     "GET /console": AGENTS,
     "POST /api/ticket": AGENTS,
     "GET /api/canned": AGENTS,
+    "GET /api/colleagues": AGENTS,
     "GET /api/conversations": AGENTS,
     "GET /api/conversations/{c}": AGENTS,
     "GET /admin": AGENTS,
