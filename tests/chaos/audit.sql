@@ -25,24 +25,25 @@ CREATE TABLE chaos_went_back (at timestamptz NOT NULL DEFAULT clock_timestamp(),
 CREATE FUNCTION chaos_conversation() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     a record;
-    n int;
     passed record;
 BEGIN
-    SELECT load, capacity INTO a FROM agent WHERE id = NEW.agent_id;
-    SELECT count(*) INTO n FROM conversation WHERE agent_id = NEW.agent_id AND state IN ('offered', 'active');
+    -- In one statement: between two another transaction may end, for an acceptance does not lock the agent.
+    SELECT x.load, x.capacity,
+           (SELECT count(*) FROM conversation c WHERE c.agent_id = x.id AND c.state IN ('offered', 'active')) AS owned
+    INTO a FROM agent x WHERE x.id = NEW.agent_id;
     IF NEW.state = 'offered' THEN
         SELECT id, changed_at INTO passed FROM conversation
         WHERE team_id = NEW.team_id AND state = 'waiting' AND (score, id) < (NEW.score, NEW.id)
         ORDER BY changed_at LIMIT 1;
         INSERT INTO chaos_audit (conversation, state, agent, gen, before_gen, load, owned, capacity, open_stints, overtook,
                                  overtook_since)
-        VALUES (NEW.id, NEW.state, NEW.agent_id, NEW.gen, CASE TG_OP WHEN 'UPDATE' THEN OLD.gen END, a.load, n,
+        VALUES (NEW.id, NEW.state, NEW.agent_id, NEW.gen, CASE TG_OP WHEN 'UPDATE' THEN OLD.gen END, a.load, a.owned,
                 a.capacity, (SELECT count(*) FROM stint s JOIN episode e ON e.id = s.episode_id
                              WHERE e.conversation_id = NEW.id AND s.ended_at IS NULL), passed.id, passed.changed_at);
         RETURN NULL;
     END IF;
     INSERT INTO chaos_audit (conversation, state, agent, gen, before_gen, load, owned, capacity, open_stints)
-    VALUES (NEW.id, NEW.state, NEW.agent_id, NEW.gen, CASE TG_OP WHEN 'UPDATE' THEN OLD.gen END, a.load, n, a.capacity,
+    VALUES (NEW.id, NEW.state, NEW.agent_id, NEW.gen, CASE TG_OP WHEN 'UPDATE' THEN OLD.gen END, a.load, a.owned, a.capacity,
             (SELECT count(*) FROM stint s JOIN episode e ON e.id = s.episode_id
              WHERE e.conversation_id = NEW.id AND s.ended_at IS NULL));
     RETURN NULL;
