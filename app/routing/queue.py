@@ -253,10 +253,11 @@ class Queue:
                     refused = await offer_pairs(work, pairs, clock.now())
                     back = await self._still_waiting(work, refused)
                 pairs: list[Pair] = []
-                for agent in {pair.agent for pair in refused}:
-                    pairs += await self._propose_slot(UUID(agent))
+                # First back in line, then the agents: else whoever came later would be next.
                 for pair in back:
                     pairs += await self._propose_arrival(pair.team, [(pair.conversation, pair.score)])
+                for agent in {pair.agent for pair in refused}:
+                    pairs += await self._propose_slot(UUID(agent))
             self._in_doubt = self._in_doubt or bool(pairs)
         except (*FAILURES, Unavailable) as error:
             self._in_doubt = True
