@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 import msgspec
 
+from app import clock
 from app.chat.access import conversation_for_agent
+from app.chat.heads import heads_by_id
 from app.chat.wire import encode
 from app.errors import NotFound
 from app.gateway.connection import Connection
@@ -19,6 +22,7 @@ from app.infra.keys import team_topic
 from app.protocol.codes import Close
 from app.protocol.frames import Me
 from app.routing.availability import status_of
+from app.routing.offers import standing_offers
 
 
 class _Agent(msgspec.Struct):
@@ -38,7 +42,15 @@ class _HeadFrame(msgspec.Struct):
     head: _Head
 
 
+class _OfferFrame(msgspec.Struct):
+    c: UUID
+    gen: int
+
+
 _HEAD = msgspec.json.Decoder(_HeadFrame)
+_OFFER = msgspec.json.Decoder(_OfferFrame)
+OFFER_LATE_S = 1.0
+"""How long an offer may come after the head that shows it. It is told once; when it is lost, its agent looks away."""
 
 
 class Fanout:
@@ -63,6 +75,9 @@ class Fanout:
             connection.push(payload)
             if payload.startswith(b'{"t":"head"') and isinstance(connection.who, Host):
                 self._mind(connection, connection.who, _HEAD.decode(payload).head)
+            elif payload.startswith(b'{"t":"offer",') and isinstance(connection.who, Host):
+                offer = _OFFER.decode(payload)
+                connection.who.offers[offer.c] = offer.gen
             return
         word, _, rest = payload[1:].decode().partition(" ")
         if word == "conversation" and isinstance(connection.who, Guest):
@@ -108,7 +123,12 @@ class Fanout:
         """
         if head.gen < host.gens.get(head.c, 0):
             return
-        mine = head.state == "active" and head.agent is not None and head.agent.id == host.id
+        theirs = head.agent is not None and head.agent.id == host.id
+        if theirs and head.state == "offered" and host.offers.get(head.c) != head.gen:
+            self._desk.background(self._make_sure(connection, host, head))
+        elif head.state != "offered":
+            host.offers.pop(head.c, None)
+        mine = theirs and head.state == "active"
         if mine or head.c in host.mine:
             host.gens[head.c] = head.gen
         if mine and head.c not in host.mine:
@@ -129,6 +149,19 @@ class Fanout:
         before = self._following.left(connection, head.c)
         have = places(head.public, head.internal, host.pos.pop(head.c, before))
         await go_live_both(self._desk, self._following, connection, {head.c: have})
+
+    async def _make_sure(self, connection: Connection, host: Host, head: _Head) -> None:
+        """Tell an offer that its agent has only seen as a head."""
+        await asyncio.sleep(OFFER_LATE_S)
+        if not connection.open or host.offers.get(head.c) == head.gen:
+            return
+        async with self._desk.work.begin() as work:
+            standing = await standing_offers(work.session, host.id, clock.now())
+            heads = await heads_by_id(work.session, [head.c])
+        for offer in standing:
+            if (offer["c"], offer["gen"]) == (str(head.c), head.gen) and host.offers.get(head.c) != head.gen:
+                host.offers[head.c] = head.gen
+                connection.push(encode({"t": "offer", **offer, "head": heads[0]}))
 
     async def _renew_me(self, connection: Connection, host: Host) -> None:
         """The agent's own row changed: tell them; another set of teams means another world.

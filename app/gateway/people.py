@@ -55,6 +55,7 @@ class Host:
         gens: the newest generation seen of each conversation that was ever theirs.
         pos: where their client stands in conversations that are not followed yet.
         watched: others that their console asked to follow.
+        offers: the generation of each conversation whose offer was told last.
     """
 
     actor: Actor
@@ -65,6 +66,7 @@ class Host:
     watched: set[UUID] = field(default_factory=set[UUID])
     gens: dict[UUID, int] = field(default_factory=dict[UUID, int])
     renewals: int = 0
+    offers: dict[UUID, int] = field(default_factory=dict[UUID, int])
 
     @property
     def id(self) -> UUID:

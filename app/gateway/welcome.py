@@ -181,6 +181,7 @@ async def send_agent_snapshot(desk: Desk, following: Following, connection: Conn
         status = await status_of(work.session, host.id)
         heads = await heads_for_agent(work.session, host.id, list(host.team_ids))
         offers = await standing_offers(work.session, host.id, clock.now())
+        host.offers = {UUID(offer["c"]): offer["gen"] for offer in offers}
     mine = [head for head in heads if head["state"] == "active" and _owner(head) == str(host.id)]
     fresh = [head for head in mine if UUID(head["c"]) not in host.mine]
     for head in fresh:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -109,7 +110,7 @@ def seconds_for(mode: str) -> int:
     return CONFIRM_S if mode == "direct" else ANSWER_S
 
 
-async def standing_offers(session: AsyncSession, agent_id: UUID, now: datetime) -> list[dict[str, object]]:
+async def standing_offers(session: AsyncSession, agent_id: UUID, now: datetime) -> list[dict[str, Any]]:
     """Return the offers before an agent, as their snapshot shows them."""
     rows = await session.execute(_STANDING, {"agent": agent_id})
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ class Doors:
     http: httpx2.AsyncClient
 
 
-class Person:
+class Person(ABC):
     """Somebody with one window.
 
     Args:
@@ -114,33 +115,33 @@ class Person:
         if self.socket is not None:
             await self.socket.close()
 
+    @abstractmethod
     async def act(self) -> None:
         """Do one thing that somebody like this does; called again and again."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def token(self, url: str) -> str:
         """Return a credential.
 
         Raises:
             GONE: it cannot be had there just now.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def places(self) -> Frame:
         """Return `pos` for the hello."""
-        raise NotImplementedError
 
+    @abstractmethod
     def arrived(self, snapshot: Frame) -> None:
         """Take over a snapshot."""
-        raise NotImplementedError
 
+    @abstractmethod
     def heard(self, frame: Frame) -> None:
         """Take a frame that is neither an answer nor an event."""
-        raise NotImplementedError
 
+    @abstractmethod
     def may_hear(self, frame: Frame) -> str | None:
         """Return what is wrong with getting an event, or None."""
-        raise NotImplementedError
 
     # Doing
 

@@ -177,6 +177,28 @@ async def test_an_offer_that_nobody_confirms_goes_to_somebody_else_at_the_old_pl
     assert (await ana.until(lambda f: f["t"] == "me" and f["me"]["load"] == 1))["me"]["note"] is None
 
 
+async def test_an_offer_that_was_never_told_is_told_when_its_head_is_seen(stage: Stage) -> None:
+    shop = await stage.shop()
+    ana_duty = await shop.hire("Ana", capacity=1)
+    ana, vera = await stage.agent(ana_duty), await stage.visitor(shop)
+    await ana.command({"t": "status", "accept": False})
+    fay = await stage.agent(await shop.hire("Fay", capacity=0))
+    c = (await vera.command({"t": "start"}))["c"]
+    await ana.head(c, "waiting")
+    # As if the process that offered it died after its commit: nobody tells anybody.
+    await stage.sql(
+        "WITH taken AS (UPDATE agent SET load = 1, rev = rev + 1 WHERE id = CAST(:ana AS uuid)) "
+        "UPDATE conversation SET state = 'offered', agent_id = CAST(:ana AS uuid), gen = gen + 1, changed_at = now(), "
+        "offer_expires_at = now() + interval '1 minute' WHERE id = :c",
+        ana=ana_duty.id,
+        c=UUID(c),
+    )
+    offer = await ana.until(lambda f: f["t"] == "offer")
+    assert (offer["c"], offer["mode"], offer["head"]["state"]) == (c, "direct", "offered")
+    assert (await vera.event("joined"))["data"]["agent"]["name"] == "Ana"
+    assert not [frame for frame in fay.log if frame["t"] == "offer"]
+
+
 async def test_an_offer_that_is_declined_goes_to_somebody_else(stage: Stage) -> None:
     shop = await stage.shop()
     ana = await stage.agent(await shop.hire("Ana", capacity=1))

@@ -84,9 +84,9 @@ async def read_only(redis: Redis) -> AsyncIterator[None]:
     await redis.execute_command("REPLICAOF", "NO", "ONE")
 
 
-@pytest.mark.parametrize("fault", [read_only])
+@pytest.mark.parametrize("fault", [full, read_only])
 async def test_a_redis_that_takes_nothing_stops_no_chat_and_delays_new_ones(
-    house: House, stage: Stage, fault: type[read_only]
+    house: House, stage: Stage, fault: type[full]
 ) -> None:
     pairs = await two_pairs(stage)
     shop = await stage.shop()
