@@ -95,7 +95,9 @@ async def chats(database: Database, states: list[str]) -> list[Chat]:
     return made
 
 
-def draft(chat: Chat, words: str, *, m: UUID | None = None, lane: int = PUBLIC, by: str = "visitor") -> Draft:
+def draft(
+    chat: Chat, words: str, *, m: UUID | None = None, lane: int = PUBLIC, by: str = "visitor", gen: int | None = None
+) -> Draft:
     return Draft(
         conversation_id=chat.id,
         lane=lane,
@@ -106,6 +108,7 @@ def draft(chat: Chat, words: str, *, m: UUID | None = None, lane: int = PUBLIC, 
         m=m or uuid7(),
         body=json.dumps({"text": words}),
         done=lambda _: None,
+        gen=gen,
     )
 
 
@@ -326,3 +329,101 @@ async def test_a_conversation_that_stays_locked_is_told_as_unavailable(database:
         first = draft(held, "one", m=first.m)
         assert (await one.post(first)).status == "ok"
     assert [words for _, _, words in (await stored(database))[held.id, PUBLIC]] == ["one"]
+
+
+async def now_is(database: Database, chat: Chat, state: str, gen: int, episode_gen: int) -> None:
+    """The conversation moved on."""
+    async with database.sessions() as session:
+        await session.execute(
+            text(
+                "UPDATE conversation SET state = :state, gen = :gen, episode_gen = :episode_gen, "
+                "agent_id = CASE WHEN :state = 'active' THEN CAST(:ana AS uuid) END WHERE id = :id"
+            ),
+            {"state": state, "gen": gen, "episode_gen": episode_gen, "ana": chat.agent_id, "id": chat.id},
+        )
+        await session.commit()
+
+
+@asynccontextmanager
+async def cut_off_writer(database: Database) -> AsyncIterator[tuple[Writer, asyncio.Event]]:
+    """A server that does not reach Postgres until the event is set."""
+    reachable = asyncio.Event()
+
+    async def connect() -> asyncpg.Connection[asyncpg.Record]:
+        if not reachable.is_set():
+            raise ConnectionRefusedError
+        return await database.raw()
+
+    found = Writer(Journal(connect, lambda draft, outcome: found.published.append((draft, outcome))))
+    found.journal.start()
+    try:
+        yield found, reachable
+    finally:
+        await found.journal.stop()
+
+
+async def test_what_was_refused_elsewhere_is_not_stored_when_the_chat_begins_anew(database: Database) -> None:
+    chat = (await chats(database, ["active"]))[0]
+    await now_is(database, chat, "active", gen=3, episode_gen=1)
+    vera, ana = draft(chat, "one", gen=3), draft(chat, "two", by="agent", gen=3)
+    async with cut_off_writer(database) as (one, reachable), writer(database) as two:
+        delayed = [one.post(vera), one.post(ana)]
+        # Both come again on another process, and hear that it is over.
+        await now_is(database, chat, "closed", gen=4, episode_gen=1)
+        again = draft(chat, "one", m=vera.m, gen=4), draft(chat, "two", m=ana.m, by="agent", gen=4)
+        assert [(await two.post(each)).status for each in again] == ["closed", "closed"]
+        await now_is(database, chat, "active", gen=5, episode_gen=5)
+        reachable.set()
+        assert [(outcome.status, outcome.seq) for outcome in await asyncio.gather(*delayed)] == [("stale", 5)] * 2
+        assert one.published == []
+        fresh = draft(chat, "three", gen=5), draft(chat, "four", by="agent", gen=5)
+        assert [(await one.post(each)).status for each in fresh] == ["ok", "ok"]
+    assert [words for _, _, words in (await stored(database))[chat.id, PUBLIC]] == ["three", "four"]
+
+
+async def test_what_is_stored_stays_known_and_an_agents_turn_is_no_new_episode_for_a_visitor(
+    database: Database,
+) -> None:
+    chat = (await chats(database, ["active"]))[0]
+    await now_is(database, chat, "active", gen=3, episode_gen=1)
+    async with writer(database) as one:
+        vera, ana = draft(chat, "one", gen=3), draft(chat, "two", by="agent", gen=3)
+        assert [(await one.post(each)).status for each in (vera, ana)] == ["ok", "ok"]
+        # Ana loses it and gets it back.
+        await now_is(database, chat, "active", gen=6, episode_gen=1)
+        late = draft(chat, "three", by="agent", gen=3)
+        assert (await one.post(late)).status == "stale"
+        assert (await one.post(draft(chat, "three", m=late.m, by="agent", gen=6))).status == "ok"
+        assert (await one.post(draft(chat, "four", gen=3))).status == "ok", "she need not know who answers"
+        assert (await one.post(draft(chat, "a remark", by="agent", lane=INTERNAL, gen=3))).status == "ok"
+        # Told before, asked again: the number that it has, whatever was known then.
+        await now_is(database, chat, "active", gen=9, episode_gen=8)
+        again = draft(chat, "one", m=vera.m, gen=3), draft(chat, "two", m=ana.m, by="agent", gen=3)
+        answers = [await one.post(each) for each in again]
+        assert [(answer.status, answer.seq) for answer in answers] == [("dup", 1), ("dup", 2)]
+        # The server of the release before does not say what was known.
+        assert (await one.post(draft(chat, "five"))).status == "ok"
+    assert [words for _, _, words in (await stored(database))[chat.id, PUBLIC]] == [
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+    ]
+
+
+async def test_the_release_before_goes_on_writing(database: Database) -> None:
+    chat = (await chats(database, ["active"]))[0]
+    await now_is(database, chat, "active", gen=9, episode_gen=8)
+    connection = await database.raw()
+    try:
+        row = await connection.fetchrow(
+            "SELECT status, seq FROM post_messages($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::uuid[], "
+            "$6::text[], $7::uuid[], $8::text[])",
+            *([value] for value in (chat.id, PUBLIC, "message", "visitor", chat.visitor_id, "Vera", uuid7())),
+            ['{"text": "hello"}'],
+        )
+    finally:
+        await connection.close()
+    assert row is not None
+    assert tuple(row) == ("ok", 1)

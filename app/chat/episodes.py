@@ -12,8 +12,9 @@ from app.ids import AgentId, uuid7
 
 
 def begin(session: AsyncSession, conversation: Conversation, now: datetime) -> Episode:
-    """Begin the next episode of a locked conversation."""
+    """Begin the next episode of a locked conversation, whose generation the caller raises once."""
     conversation.episode += 1
+    conversation.episode_gen = conversation.gen + 1
     conversation.queued_at = now
     conversation.assigned_at = None
     conversation.closed_at = None

@@ -30,7 +30,8 @@ log = structlog.get_logger()
 
 _POST = """
 SELECT status, seq, at, state
-FROM post_messages($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::uuid[], $8::text[])
+FROM post_messages($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::uuid[], $8::text[],
+                   $9::bigint[])
 """
 # Of these conversations, those that somebody else has locked.
 _HELD = """
@@ -48,11 +49,15 @@ LOCK_WAIT_MS = 250
 ASIDE_S = 0.1
 """Pause between two looks at conversations that others have locked."""
 
-Status = Literal["ok", "dup", "conflict", "closed", "not_yours", "not_found", "unavailable", "internal"]
+Status = Literal["ok", "dup", "conflict", "closed", "not_yours", "not_found", "stale", "unavailable", "internal"]
 
 
 class Outcome(Struct, frozen=True):
-    """What became of a draft. `seq` and `at` (ms) are set when status is ok or dup; `state` is the conversation's."""
+    """What became of a draft.
+
+    `seq` and `at` (ms) are set when status is ok or dup; when it is stale, `seq` is the conversation's generation now.
+    `state` is the conversation's.
+    """
 
     status: Status
     seq: int = 0
@@ -66,6 +71,8 @@ class Draft(Struct):
     Attributes:
         lane: 0 public, 1 internal.
         body: the JSON object to store.
+        gen: the newest generation of the conversation that the sender had been told; None: not known. What was said in
+            an earlier episode, or in an agent's earlier turn, becomes `stale`: its sender may have given it up.
         done: called once with the outcome, in the journal's task; must not block or raise.
     """
 
@@ -78,6 +85,7 @@ class Draft(Struct):
     m: UUID
     body: str
     done: Callable[[Outcome], None]
+    gen: int | None = None
     since: float = msgspec.field(default_factory=time.monotonic)
     told: bool = False
 
@@ -233,6 +241,7 @@ class Journal:
             [d.sender_name for d in batch],
             [d.m for d in batch],
             [d.body for d in batch],
+            [d.gen for d in batch],
         )
 
     async def _held(self, batch: list[Draft]) -> set[ConversationId]:

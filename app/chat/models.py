@@ -26,7 +26,8 @@ class Conversation(Model):
     """One thread between a visitor and the support side. A visitor has one on a site; it may reopen.
 
     `gen` rises with every change of state and fences every command about it. `score` orders the queue and
-    stays the same for a whole episode, so that a requeue returns to the old place. `passed_by` is the agent who passed
+    stays the same for a whole episode, so that a requeue returns to the old place. `episode_gen` is the generation with
+    which the episode began: what was said before it belongs to an earlier one. `passed_by` is the agent who passed
     it on, until somebody has it; in another team's line it goes back to them at `returns_at`. Up to `mailed_seq` no
     answer needs to go to the visitor by mail (any more); `mailed_at` is when the last one was put on its way.
     """
@@ -69,6 +70,7 @@ class Conversation(Model):
     agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id"))
     last_agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id"))
     episode: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    episode_gen: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     public_seq: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     internal_seq: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     visitor_read: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))

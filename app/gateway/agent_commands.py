@@ -56,6 +56,8 @@ async def move(
             Reopen: conversations.reopen,
         }[type(command)]
         conversation = await act(work, command.c, command.gen, host.actor, clock.now())
+    # Its head comes a little later; the client may speak as soon as it has this answer.
+    host.learn(command.c, conversation.gen)
     connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
 
 

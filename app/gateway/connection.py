@@ -45,7 +45,8 @@ class Connection:
         who: the visitor or agent; None before their hello.
         cursors: place in each lane that is followed, by topic.
         left: place in lanes that were followed and may be again.
-        in_flight: sends and notes that wait for their commit, by conversation.
+        in_flight: how many sends and notes wait for their commit, by conversation, and the generation that its
+            sender knew when the first of them was said.
         held: number and id of the message that must come again before others of its conversation may.
         heard_at: when the last frame came (monotonic seconds).
         polled: whether it is a long poll: it lives for seconds, is not pinged, and does not count as a window.
@@ -95,7 +96,7 @@ class Connection:
         self.cursors: dict[str, Cursor] = {}
         self.left: dict[str, int] = {}
         self.topics: set[str] = set()
-        self.in_flight: dict[UUID, int] = {}
+        self.in_flight: dict[UUID, tuple[int, int | None]] = {}
         self.held: dict[UUID, tuple[int, UUID]] = {}
         self.frames = frames
         self.messages = messages

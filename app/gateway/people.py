@@ -38,6 +38,14 @@ class Guest:
     def sender(self) -> tuple[str, UUID, str | None]:
         return ("visitor", self.id, self.name)
 
+    def knows(self, _: UUID) -> int:
+        """Return the newest generation of their conversation that they were told."""
+        return self.gen
+
+    def learn(self, _: UUID, gen: int) -> None:
+        """Their conversation is at least at this generation. What it is like then comes by itself."""
+        self.gen = max(self.gen, gen)
+
     def now_at(self, gen: int, state: str) -> bool:
         """Take over a state unless a newer one is known. Returns whether it was taken over."""
         if gen < self.gen:
@@ -71,6 +79,14 @@ class Host:
     @property
     def id(self) -> UUID:
         return self.actor.id
+
+    def knows(self, conversation_id: UUID) -> int | None:
+        """Return the newest generation of a conversation of theirs that they were told; None: it never was theirs."""
+        return self.gens.get(conversation_id)
+
+    def learn(self, conversation_id: UUID, gen: int) -> None:
+        """A conversation of theirs is at least at this generation. What it is like then comes by itself."""
+        self.gens[conversation_id] = max(gen, self.gens.get(conversation_id, 0))
 
     @property
     def sender(self) -> tuple[str, UUID, str | None]:

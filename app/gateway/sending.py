@@ -27,9 +27,12 @@ _REFUSALS: dict[str, tuple[str, str, bool]] = {
     "closed": ("conversation_closed", "This chat has ended.", False),
     "not_yours": ("not_yours", "Another agent has this chat.", False),
     "not_found": ("not_found", "Not found.", False),
+    "stale": ("stale", "This chat has changed since; send it again.", True),
     "unavailable": ("unavailable", "The server cannot save messages just now; yours is kept here.", True),
     "internal": ("internal", "Something went wrong on our side.", False),
 }
+_AGAIN_S = {"stale": 0.05, "unavailable": 1.0}
+"""After how long what may come again should."""
 
 
 async def send(desk: Desk, connection: Connection, command: Send | Note) -> None:
@@ -50,6 +53,7 @@ async def send(desk: Desk, connection: Connection, command: Send | Note) -> None
         text = clean_text(command.body.text, field="body.text", most=MAX_TEXT)
         await check_access(desk, connection, command.c)
         note = type(command) is Note
+        waiting, gen = connection.in_flight.get(command.c) or (0, who.knows(command.c))
         draft = Draft(
             conversation_id=ConversationId(command.c),
             lane=1 if note else 0,
@@ -60,6 +64,8 @@ async def send(desk: Desk, connection: Connection, command: Send | Note) -> None
             m=command.m,
             body=_stored(who, command.body, text),
             done=lambda outcome: _decided(desk, connection, command, outcome),
+            # The same for all that are on their way: if one is stale, a later one must not overtake it.
+            gen=gen,
         )
         desk.journal.post(draft)
     except DeskbellError as error:
@@ -69,13 +75,13 @@ async def send(desk: Desk, connection: Connection, command: Send | Note) -> None
             del connection.held[command.c]
         raise
     connection.held.pop(command.c, None)
-    connection.in_flight[command.c] = connection.in_flight.get(command.c, 0) + 1
+    connection.in_flight[command.c] = (waiting + 1, gen)
 
 
 def _decided(desk: Desk, connection: Connection, command: Send | Note, outcome: Outcome) -> None:
-    left = connection.in_flight.get(command.c, 1) - 1
-    if left > 0:
-        connection.in_flight[command.c] = left
+    waiting, gen = connection.in_flight.get(command.c, (1, None))
+    if waiting > 1:
+        connection.in_flight[command.c] = (waiting - 1, gen)
     else:
         connection.in_flight.pop(command.c, None)
     if outcome.status in ("ok", "dup"):
@@ -86,7 +92,9 @@ def _decided(desk: Desk, connection: Connection, command: Send | Note, outcome: 
     code, message, retry = _REFUSALS[outcome.status]
     if retry:
         connection.hold_back(command)
-    connection.fail(command.id, code, message, retry=retry, after_s=1 if retry else None)
+    if outcome.status == "stale" and connection.who is not None:
+        connection.who.learn(command.c, outcome.seq)
+    connection.fail(command.id, code, message, retry=retry, after_s=_AGAIN_S.get(outcome.status))
 
 
 async def _count_use(desk: Desk, connection: Connection, canned_id: UUID) -> None:
@@ -99,7 +107,7 @@ def _check_pace(connection: Connection, conversation_id: UUID) -> None:
     wait_s = connection.messages.take(time.monotonic())
     if wait_s:
         raise Limited("That is a little fast; the message waits here.", retry_after_s=wait_s)
-    if connection.in_flight.get(conversation_id, 0) >= MAX_IN_FLIGHT:
+    if connection.in_flight.get(conversation_id, (0, None))[0] >= MAX_IN_FLIGHT:
         raise Limited("Too many messages are on their way.", retry_after_s=0.5)
 
 

@@ -225,7 +225,7 @@ async def _break(house: House, played: Round, step: Step, chance: random.Random)
     ledger = played.scene.ledger
     phase = Phase(step.name, time.monotonic())
     played.phases.append(phase)
-    field = Field(house, played.scene, chance, played.outages)
+    field = Field(house, played.scene, chance, step.name, played.outages)
     async with AsyncExitStack() as broken:
         for fault in step.faults:
             await broken.enter_async_context(fault.breaks(field))
@@ -253,7 +253,7 @@ async def _look_at_the_wreck(house: House, played: Round) -> None:
     """Judge while it is broken, if Postgres can be read: what nobody has sent again yet is seen only now."""
     try:
         evidence = await gather(house, played.scene, played.outages, [], final=False)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         return
     noted = set(played.found)
     played.found += [

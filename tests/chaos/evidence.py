@@ -41,11 +41,13 @@ class Outage:
 
     Attributes:
         server: `postgres` or `redis`.
+        beside: all faults of that time.
         from_tick, to_tick: of the ledger: after it was seen to be gone, before it was started again.
     """
 
     server: str
     fault: str
+    beside: str
     from_tick: int
     to_tick: int
 

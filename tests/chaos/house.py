@@ -88,6 +88,8 @@ class House:
             except (
                 OSError,
                 asyncpg.InterfaceError,
+                # What asyncpg calls it when a connection breaks at an awkward moment.
+                asyncpg.InternalClientError,
                 asyncpg.PostgresConnectionError,
                 asyncpg.OperatorInterventionError,
             ):

@@ -61,7 +61,7 @@ class Watch:
         while not self.enough:
             try:
                 await self._look()
-            except (*FAILURES, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (*FAILURES, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 # What cannot be seen is not judged.
                 self._beside.clear()
                 self._off.clear()

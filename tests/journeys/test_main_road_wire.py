@@ -3,11 +3,12 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text as sql
 
 from app.infra.database import Database
 from tests.journeys.cast import open_shop, visit
 from tests.journeys.conftest import StartServer
-from tests.journeys.wire_client import Refused, new_id
+from tests.journeys.wire_client import Frame, Refused, new_id
 
 
 async def test_visitor_asks_agent_answers_visitor_rates(server_process: StartServer, database: Database) -> None:
@@ -49,6 +50,38 @@ async def test_visitor_asks_agent_answers_visitor_rates(server_process: StartSer
     with pytest.raises(Refused, match="conversation_closed"):
         await vera.say(c, "One more thing")
     for client in (vera, vic, ana):
+        await client.close()
+
+
+async def test_what_was_said_before_a_new_beginning_comes_again_and_in_order(
+    server_process: StartServer, database: Database
+) -> None:
+    one = await server_process()
+    shop = await open_shop(database)
+    ana = await (await shop.hire("Ana")).come(one.url)
+    vera, _ = await visit(one.url, shop)
+    c = (await vera.command({"t": "start"}))["c"]
+    await vera.event("joined")
+    begins_anew = sql("UPDATE conversation SET gen = gen + 1, episode_gen = gen + 1 WHERE CAST(id AS text) = :c")
+    for speaker in (vera, ana):
+        answers: list[Frame] = []
+        said: list[Frame] = []
+        for attempt in range(5):
+            # Closed and opened again, and nobody told this process. (It looks by itself every ten seconds.)
+            async with database.sessions() as session:
+                await session.execute(begins_anew, {"c": c})
+                await session.commit()
+            said = [{"t": "send", "c": c, "m": new_id(), "body": {"text": f"{attempt} {n}"}} for n in range(3)]
+            answers = await asyncio.gather(*(speaker.post(frame) for frame in said))
+            if answers[0]["t"] == "err":
+                break
+        assert {(answer["code"], answer["retry"]) for answer in answers} <= {("stale", True), ("out_of_order", True)}
+        assert answers[0]["code"] == "stale"
+        assert [(await speaker.command(frame))["dup"] for frame in said] == [False] * 3
+        assert [event["data"]["text"] for event in (await speaker.sync_all(c))[-3:]] == [
+            frame["body"]["text"] for frame in said
+        ]
+    for client in (vera, ana):
         await client.close()
 
 

@@ -28,12 +28,14 @@ class Field:
 
     Attributes:
         chance: this fault's own, from the round's seed.
+        beside: the names of all faults that come together now.
         outages: where a fault notes that a server was certainly away.
     """
 
     house: House
     scene: Scene
     chance: random.Random
+    beside: str
     outages: list[Outage] = field(default_factory=list)
 
     def some_gateway(self) -> Gateway:
@@ -47,7 +49,7 @@ class Field:
         try:
             yield
         finally:
-            self.outages.append(Outage(server, fault, began, self.scene.ledger.tick()))
+            self.outages.append(Outage(server, fault, self.beside, began, self.scene.ledger.tick()))
 
 
 Break = Callable[[Field], AsyncIterator[None]]

@@ -19,12 +19,14 @@ def acknowledgements_follow_postgres_alone(evidence: Evidence) -> Iterator[str]:
     """Redis down: acks continue; Postgres down: nothing acked.
 
     Judged by order, not by the clock: of what was first sent after the server was gone, and acknowledged before it
-    was started again, there is something (Redis) or nothing (Postgres).
+    was started again, there is something (Redis) or nothing (Postgres). When Postgres is broken at the same time as
+    Redis, nothing can be said about Redis.
     """
     for outage in evidence.outages:
         inside = [s for s in evidence.ledger.sends.values() if outage.from_tick < s.sent_tick < outage.to_tick]
         acked = [s for s in inside if s.outcome == "ok" and s.acked_tick < outage.to_tick]
         if outage.server == "postgres" and acked:
             yield f"{len(acked)} messages were acknowledged while Postgres was away ({outage.fault}): {acked[0].m}"
-        if outage.server == "redis" and len(inside) >= 20 and not acked:
+        alone = "postgres." not in outage.beside
+        if outage.server == "redis" and alone and len(inside) >= 20 and not acked:
             yield f"of {len(inside)} messages none was acknowledged while Redis was away ({outage.fault})"
