@@ -29,6 +29,7 @@ from app.infra.keys import agent_topic, queue_topic, team_topic, visitor_topic
 from app.infra.outlet import Outlet
 from app.infra.work import WorkUnits
 from app.protocol.frames import HeadChanged, Offer, OfferGone
+from app.routing.assignment import Waiting, lane_of
 from app.routing.availability import status_of
 from app.routing.events import OfferMade
 from app.routing.queue import Queue
@@ -72,7 +73,7 @@ class Reactions:
         self._outlet.event(fact.conversation_id, fact.lane, fact.seq, line_frame(fact))
 
     def _tell_change(self, fact: ConversationChanged) -> None:
-        signal = f"!conversation {fact.conversation_id} {fact.gen} {fact.state} {fact.team_id}".encode()
+        signal = f"!conversation {fact.conversation_id} {fact.gen} {fact.state} {fact.lane}".encode()
         self._outlet.tell(visitor_topic(fact.visitor_id), signal)
         self._background(self._tell_head(fact.conversation_id, fact.team_id, fact.agents))
 
@@ -87,14 +88,22 @@ class Reactions:
 
     def _enqueue(self, fact: ConversationQueued) -> None:
         async def enqueue() -> None:
-            await self._queue.arrive(fact.team_id, [(fact.conversation_id, fact.score)])
+            waiting = Waiting(
+                str(fact.conversation_id),
+                str(fact.team_id),
+                fact.score,
+                fact.skills,
+                str(fact.reserved_for) if fact.reserved_for else None,
+                tuple(str(each) for each in fact.declined_by),
+            )
+            await self._queue.arrive(fact.team_id, [waiting])
             self._outlet.tell(queue_topic(fact.team_id), _MOVED)
 
         self._background(enqueue())
 
     def _unqueue(self, fact: ConversationUnqueued) -> None:
         async def remove() -> None:
-            await self._queue.remove(fact.team_id, fact.conversation_id)
+            await self._queue.remove(lane_of(str(fact.team_id), fact.skills), fact.conversation_id)
             self._outlet.tell(queue_topic(fact.team_id), _MOVED)
 
         self._background(remove())

@@ -19,7 +19,7 @@ from app.identity.sessions import forget_expired
 from app.ids import AgentId
 from app.infra import presence
 from app.infra.work import Work, WorkUnits
-from app.routing import offers
+from app.routing import clockwork, offers
 from app.routing.queue import Queue
 from app.routing.transfers import return_unanswered
 
@@ -63,6 +63,8 @@ class Sweeper:
             (1.0, self.bury_dead_gateways),
             (1.0, self.requeue_from_gone_agents),
             (1.0, self.return_unanswered),
+            (0.5, self.give_to_everybody),
+            (1.0, self.let_overflow),
             (2.0, self.abandon_for_gone_visitors),
             (10.0, self._hours_turned),
             (2.0, self._queue.settle_doubts),
@@ -87,6 +89,14 @@ class Sweeper:
     async def return_unanswered(self) -> None:
         """Give back what was passed to a team that did not take it."""
         await self._until_done(return_unanswered)
+
+    async def give_to_everybody(self) -> None:
+        """Let everybody have what was kept for one agent, or from some, for long enough."""
+        await self._until_done(clockwork.give_to_everybody)
+
+    async def let_overflow(self) -> None:
+        """Let those who have waited too long wait for another team."""
+        await self._until_done(clockwork.let_overflow)
 
     async def requeue_from_gone_agents(self) -> None:
         """Put back conversations whose agent has gone."""

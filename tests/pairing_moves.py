@@ -4,19 +4,25 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from app.routing.assignment import SINCE_MS, Candidate
+from app.routing.assignment import SINCE_MS, Candidate, Place, Waiting
 
 TEAMS = ("billing", "orders", "repairs")
 AGENTS = ("ada", "ana", "ben", "eve")
+SKILLS = ("de", "vip")
 CONVERSATIONS = tuple(f"c{number:02}" for number in range(16))
 START_MS = SINCE_MS + 10_000_000
 
 
 @dataclass(frozen=True)
 class Arrival:
+    waiting: Waiting
+
+
+@dataclass(frozen=True)
+class Look:
+    """All lanes of a team are looked at again."""
+
     team: str
-    conversation: str
-    score: int
 
 
 @dataclass(frozen=True)
@@ -26,30 +32,55 @@ class SlotChange:
 
 @dataclass(frozen=True)
 class Removal:
-    team: str
-    conversation: str
+    waiting: Waiting
 
 
-Move = Arrival | SlotChange | Removal
+Move = Arrival | Look | SlotChange | Removal
 
-# A conversation belongs to one team; few scores and moments, so that many of them are equal.
-_arrivals = st.builds(
-    lambda number, score: Arrival(TEAMS[number % 3], CONVERSATIONS[number], START_MS + score),
+
+def _waiting(number: int, score: int, reserved: str | None, declined: frozenset[str]) -> Waiting:
+    """A conversation belongs to one lane, whatever else is said of it."""
+    skills = ((), ("de",), ("de", "vip"))[number % 5 % 3]
+    return Waiting(
+        CONVERSATIONS[number], TEAMS[number % 3], START_MS + score, skills, reserved, tuple(sorted(declined))
+    )
+
+
+# Few scores and moments, so that many of them are equal; most may go to anybody.
+_waitings = st.builds(
+    _waiting,
     st.integers(0, len(CONVERSATIONS) - 1),
     st.integers(0, 5),
+    st.sampled_from((None, None, None, *AGENTS)),
+    st.one_of(st.just(frozenset[str]()), st.frozensets(st.sampled_from(AGENTS), max_size=3)),
 )
-_removals = st.builds(
-    lambda number: Removal(TEAMS[number % 3], CONVERSATIONS[number]), st.integers(0, len(CONVERSATIONS) - 1)
-)
+_places = st.lists(
+    st.builds(
+        Place,
+        st.sampled_from(TEAMS),
+        st.sampled_from(("least_busy", "least_busy", "round_robin", "longest_idle", "manual")),
+        st.sampled_from((None, None, 0, 1, 2)),
+    ),
+    unique_by=lambda place: place.team,
+).map(lambda places: tuple(sorted(places, key=lambda place: place.team)))
 _slot_changes = st.builds(
-    lambda agent, load, capacity, last, teams, rev: SlotChange(
-        Candidate(agent, load, capacity, START_MS + last * 1000 - 3000, tuple(sorted(teams)), rev)
+    lambda agent, load, capacity, last, places, rev, free, skills: SlotChange(
+        Candidate(agent, load, capacity, START_MS + last * 1000 - 3000, places, rev, START_MS + free * 1000, skills)
     ),
     st.sampled_from(AGENTS),
     st.integers(0, 3),
     st.integers(0, 4),
     st.integers(0, 3),
-    st.sets(st.sampled_from(TEAMS)),
+    _places,
     st.integers(0, 4),
+    st.integers(-20_000, 3),
+    st.sets(st.sampled_from(SKILLS)).map(lambda skills: tuple(sorted(skills))),
 )
-days = st.lists(st.one_of(_arrivals, _arrivals, _slot_changes, _removals), min_size=1, max_size=40)
+_arrivals = st.builds(Arrival, _waitings)
+days = st.lists(
+    st.one_of(
+        _arrivals, _arrivals, _slot_changes, st.builds(Removal, _waitings), st.builds(Look, st.sampled_from(TEAMS))
+    ),
+    min_size=1,
+    max_size=40,
+)

@@ -1,7 +1,7 @@
 """The scripts in Redis do exactly what the rules say: the same pairs, and the same index afterwards."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -10,9 +10,10 @@ from hypothesis import given, settings
 
 from app.infra.keys import Keys
 from app.infra.redis import IndexLost, Redis, Script, connect
-from app.routing.assignment import MAX_PAIRS, Candidate, Index, Pair
-from tests.pairing_moves import AGENTS, START_MS, TEAMS, Arrival, Move, Removal, SlotChange, days
-from tests.test_assignment import moved
+from app.routing.assignment import MAX_PAIRS, Candidate, Index, Pair, Waiting
+from app.routing.index_rows import agent_fields, arrival_args, pairs_of, slot_args
+from tests.pairing_moves import AGENTS, START_MS, TEAMS, Arrival, Look, Move, Removal, SlotChange, days
+from tests.test_assignment import ORDERS, moved
 
 
 @dataclass
@@ -25,49 +26,43 @@ class RedisIndex:
     slot_freed: Script = field(default_factory=lambda: Script("pairing.lua", "slot_freed.lua"))
 
     async def move(self, move: Move, now_ms: int) -> list[Pair]:
-        args: list[str | int] = [self.keys.root, now_ms]
         match move:
-            case Arrival(team, conversation, score):
-                key, script, args = self.keys.queue(team), self.arrival, [*args, team, score, conversation]
+            case Arrival(waiting):
+                return await self.arrive(waiting.team, [waiting], now_ms)
+            case Look(team):
+                return await self.arrive(team, [], now_ms)
             case SlotChange(agent):
-                key, script = self.keys.agent(agent.id), self.slot_freed
-                teams = ",".join(agent.teams)
-                args += [agent.id, agent.load, agent.capacity, agent.rev, agent.last_ms, teams]
-            case Removal(team, conversation):
-                await self.redis.zrem(self.keys.queue(team), conversation)
+                key, args = self.keys.agent(agent.id), [self.keys.index, now_ms, *slot_args(agent)]
+                return pairs_of(await self.slot_freed(self.redis, [key], args))
+            case Removal(waiting):
+                await self.redis.zrem(self.keys.queue(waiting.lane), waiting.id)
+                await self.redis.hdel(self.keys.rules(), waiting.id)
                 return []
-        found = await script(self.redis, [key], args)
-        return [Pair(c.decode(), a.decode(), t.decode(), int(s)) for c, a, t, s in found]
 
-    async def waiting(self, team: str) -> list[tuple[str, float]]:
-        rows = await self.redis.zrange(self.keys.queue(team), 0, -1, withscores=True)
-        return [(member.decode(), score) for member, score in rows]
+    async def arrive(self, team: str, waiting: Sequence[Waiting], now_ms: int) -> list[Pair]:
+        args = [self.keys.index, now_ms, *arrival_args(waiting)]
+        return pairs_of(await self.arrival(self.redis, [self.keys.lanes(team)], args))
+
+    async def in_line(self, lane: str) -> list[tuple[str, float, str]]:
+        """Who waits in a lane, in order: id, score, rule."""
+        rows = await self.redis.zrange(self.keys.queue(lane), 0, -1, withscores=True)
+        rules = {name.decode(): rule.decode() for name, rule in (await self.redis.hgetall(self.keys.rules())).items()}
+        return [(member.decode(), score, rules.get(member.decode(), "")) for member, score in rows]
 
     async def idle(self, team: str) -> list[tuple[str, float]]:
         rows = await self.redis.zrange(self.keys.idle(team), 0, -1, withscores=True)
         return [(member.decode(), score) for member, score in rows]
 
-    async def agent(self, agent: str) -> Candidate | None:
-        state = {
+    async def agent(self, agent: str) -> dict[str, str]:
+        return {
             name.decode(): value.decode() for name, value in (await self.redis.hgetall(self.keys.agent(agent))).items()
         }
-        if not state:
-            return None
-        return Candidate(
-            agent,
-            int(state["load"]),
-            int(state["capacity"]),
-            int(state["last"]),
-            tuple(team for team in state["teams"].split(",") if team),
-            int(state["rev"]),
-        )
 
     async def begin(self) -> None:
         await self.redis.set(self.keys.epoch(), "a build")
 
     async def forget(self) -> None:
-        names = [self.keys.epoch(), *map(self.keys.agent, AGENTS)]
-        names += [key(team) for team in TEAMS for key in (self.keys.queue, self.keys.idle)]
+        names = [name async for name in self.redis.scan_iter(match=f"{self.keys.index}*", count=1000)]
         await self.redis.delete(*names)
 
 
@@ -93,14 +88,16 @@ async def same_day_twice(redis: Redis, day: list[Move]) -> None:
     for minute, move in enumerate(day):
         now_ms = START_MS + minute
         assert await scripts.move(move, now_ms) == moved(rules, move, now_ms), move
+    for lane in rules.lanes:
+        assert await scripts.in_line(lane) == [(each.id, each.score, each.rule) for each in rules.in_line(lane)]
     for team in TEAMS:
-        queue = rules.queues.get(team, {})
-        assert await scripts.waiting(team) == sorted(queue.items(), key=lambda item: (item[1], item[0]))
-        free = [agent for agent in rules.agents.values() if team in agent.teams and agent.has_room]
-        order = sorted(free, key=lambda agent: (agent.least_busy, agent.id))
-        assert await scripts.idle(team) == [(agent.id, agent.least_busy) for agent in order]
+        here = [(agent, place) for agent in rules.agents.values() if (place := agent.place_in(team))]
+        order = sorted((agent.score(place.strategy), agent.id) for agent, place in here)
+        assert await scripts.idle(team) == [(name, score) for score, name in order]
     for agent in AGENTS:
-        assert await scripts.agent(agent) == rules.agents.get(agent)
+        known = rules.agents.get(agent)
+        fields = agent_fields(known) if known else {}
+        assert await scripts.agent(agent) == {name: str(value) for name, value in fields.items()}
     await scripts.forget()
 
 
@@ -114,14 +111,11 @@ def test_several_arrivals_at_once_and_a_rush_are_drained_in_bounded_steps(runner
     async def rush() -> None:
         scripts = RedisIndex(redis)
         await scripts.begin()
-        args: list[str | int] = [scripts.keys.root, START_MS, "orders"]
-        for number in range(100):
-            args += [START_MS + number, f"c{number:03}"]
-        assert await scripts.arrival(redis, [scripts.keys.queue("orders")], args) == []
-        ana = Candidate("ana", 0, 100, START_MS, ("orders",))
+        rush = [Waiting(f"c{number:03}", "orders", START_MS + number) for number in range(100)]
+        assert await scripts.arrive("orders", rush, START_MS) == []
+        ana = Candidate("ana", 0, 100, START_MS, ORDERS)
         first = await scripts.move(SlotChange(ana), START_MS)
-        # None more arrives: the call only goes on where the last one stopped.
-        rest = await scripts.arrival(redis, [scripts.keys.queue("orders")], args[:3])
+        rest = await scripts.move(Look("orders"), START_MS)
         assert (len(first), len(rest)) == (MAX_PAIRS, 100 - MAX_PAIRS)
         assert [pair.conversation for pair in first] == [f"c{number:03}" for number in range(MAX_PAIRS)]
         await scripts.forget()
@@ -132,16 +126,16 @@ def test_several_arrivals_at_once_and_a_rush_are_drained_in_bounded_steps(runner
 def test_without_an_epoch_no_script_touches_the_index(runner: asyncio.Runner, redis: Redis) -> None:
     async def lost() -> None:
         scripts = RedisIndex(redis)
-        arrival = Arrival("orders", "c01", START_MS)
-        slot_change = SlotChange(Candidate("ana", 0, 1, START_MS, ("orders",)))
+        arrival = Arrival(Waiting("c01", "orders", START_MS))
+        slot_change = SlotChange(Candidate("ana", 0, 1, START_MS, ORDERS))
         for move in (arrival, slot_change):
             # A Redis that was started anew knows neither the index nor the scripts.
             await redis.script_flush()
             for _ in range(2):
                 with pytest.raises(IndexLost):
                     await scripts.move(move, START_MS)
-        assert await scripts.waiting("orders") == []
-        assert await scripts.agent("ana") is None
+        assert await scripts.in_line("orders") == []
+        assert await scripts.agent("ana") == {}
 
     runner.run(lost())
 
@@ -151,8 +145,8 @@ def test_a_conversation_that_comes_again_keeps_its_first_place(runner: asyncio.R
         scripts = RedisIndex(redis)
         await scripts.begin()
         for score in (5, 9, 1):
-            await scripts.move(Arrival("orders", "c01", START_MS + score), START_MS)
-        assert await scripts.waiting("orders") == [("c01", START_MS + 5)]
+            await scripts.move(Arrival(Waiting("c01", "orders", START_MS + score)), START_MS)
+        assert await scripts.in_line("orders") == [("c01", START_MS + 5, "")]
         await scripts.forget()
 
     runner.run(again())
@@ -163,9 +157,9 @@ def test_the_scripts_are_loaded_again_after_redis_forgot_them(runner: asyncio.Ru
         scripts = RedisIndex(redis)
         await scripts.begin()
         await redis.script_flush()
-        pairs = await scripts.move(SlotChange(Candidate("ana", 0, 1, START_MS, ("orders",))), START_MS)
+        pairs = await scripts.move(SlotChange(Candidate("ana", 0, 1, START_MS, ORDERS)), START_MS)
         assert pairs == []
-        assert await scripts.move(Arrival("orders", "c01", START_MS), START_MS) == [
+        assert await scripts.move(Arrival(Waiting("c01", "orders", START_MS)), START_MS) == [
             Pair("c01", "ana", "orders", START_MS)
         ]
         await scripts.forget()

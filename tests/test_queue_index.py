@@ -16,6 +16,7 @@ from app.infra.database import Database
 from app.infra.keys import Keys
 from app.infra.redis import Redis, connect, members
 from app.infra.work import WorkUnits
+from app.routing.assignment import Waiting
 from app.routing.queue import Queue
 from app.settings import Settings
 from tests.people import a_site, a_team
@@ -38,7 +39,7 @@ class Line:
 
     async def stands(self) -> bool:
         """Whether the conversation stands in the index."""
-        return str(self.waiting) in await members(self.redis, self.keys.queue(self.team))
+        return str(self.waiting) in await members(self.redis, self.keys.queue(str(self.team)))
 
 
 @pytest.fixture
@@ -67,16 +68,16 @@ async def line(settings: Settings, database: Database) -> AsyncIterator[Line]:
 async def test_whoever_comes_back_while_being_taken_out_stays_in_line(
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    truth = line.queue._score
-    answers: list[int | None] = [None]
+    truth = line.queue._waiting
+    answers: list[list[Waiting]] = [[]]
 
-    async def late(team_id: UUID, conversation_id: UUID) -> int | None:
+    async def late(conversation_ids: Sequence[UUID]) -> list[Waiting]:
         """The first question is answered just before the conversation comes back."""
-        return answers.pop() if answers else await truth(team_id, conversation_id)
+        return answers.pop() if answers else await truth(conversation_ids)
 
-    monkeypatch.setattr(line.queue, "_score", late)
+    monkeypatch.setattr(line.queue, "_waiting", late)
     assert await line.stands()
-    await line.queue.remove(line.team, line.waiting)
+    await line.queue.remove(str(line.team), line.waiting)
     assert not answers
     assert await line.stands()
 
@@ -85,12 +86,12 @@ async def test_whoever_waits_no_more_is_taken_out(line: Line) -> None:
     async with line.work.begin() as unit:
         conversation = await unit.session.get_one(Conversation, line.waiting)
         conversation.state = "closed"
-    await line.queue.remove(line.team, line.waiting)
+    await line.queue.remove(str(line.team), line.waiting)
     assert not await line.stands()
 
 
 async def test_what_was_proposed_and_not_settled_is_put_back_soon(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    await line.redis.zrem(line.keys.queue(line.team), str(line.waiting))
+    await line.redis.zrem(line.keys.queue(str(line.team)), str(line.waiting))
     await line.queue.settle_doubts()
     assert not await line.stands(), "there was no doubt"
 
@@ -99,6 +100,6 @@ async def test_what_was_proposed_and_not_settled_is_put_back_soon(line: Line, mo
 
     with monkeypatch.context() as broken:
         broken.setattr(line.queue, "_propose_arrival", fails)
-        await line.queue.arrive(line.team, [(line.waiting, 1)])
+        await line.queue.arrive(line.team, [Waiting(str(line.waiting), str(line.team), 1)])
     await line.queue.settle_doubts()
     assert await line.stands()

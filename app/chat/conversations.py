@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,7 +19,7 @@ from app.contacts.models import Visitor
 from app.errors import Conflict, NotFound
 from app.identity.capacity import free_slot, take_slot
 from app.identity.events import AgentChanged
-from app.identity.models import Site
+from app.identity.models import Agent, Site
 from app.ids import AgentId, ConversationId, TeamId, VisitorId, uuid7
 from app.infra.presence import is_connected
 from app.infra.work import Work
@@ -77,6 +77,7 @@ def touched(work: Work, conversation: Conversation, now: datetime, *agents: Agen
             conversation.gen,
             conversation.state,
             tuple(AgentId(a) for a in dict.fromkeys(agents) if a is not None),
+            conversation.lane,
         )
     )
 
@@ -97,25 +98,39 @@ async def of_visitor(session: AsyncSession, visitor: Visitor, site: Site) -> Con
     return found.scalar_one()
 
 
-async def start(work: Work, visitor: Visitor, site: Site, now: datetime) -> tuple[Conversation, bool]:
-    """Put the visitor's conversation in line.
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a conversation gets in line.
 
-    Returns:
-        The conversation, and whether it was open already (then nothing was done).
+    Attributes:
+        skills: what its agent must be able to do, in order.
+        score: its place.
+        reserved_for: who alone may have it until `reserved_until`.
     """
-    conversation = await of_visitor(work.session, visitor, site)
-    if conversation.state != "closed":
-        return conversation, True
+
+    team_id: UUID
+    skills: tuple[str, ...]
+    score: int
+    reserved_for: UUID | None = None
+    reserved_until: datetime | None = None
+
+
+async def start(work: Work, visitor: Visitor, conversation: Conversation, entry: Entry, now: datetime) -> None:
+    """Put the visitor's closed, locked conversation in line.
+
+    Raises:
+        Conflict: `stale`: it is open.
+    """
     conversation.state = lifecycle.after(conversation.state, "start")
-    conversation.team_id = site.team_id
-    conversation.score = to_ms(now)
+    conversation.team_id, conversation.skills, conversation.score = entry.team_id, list(entry.skills), entry.score
+    conversation.reserved_for, conversation.reserved_until = entry.reserved_for, entry.reserved_until
+    conversation.declined, conversation.declined_until, conversation.overflowed = [], None, False
     # Their presence is announced a moment later; until then they must not look long gone.
     visitor.seen_at = now
     episode = episodes.begin(work.session, conversation, now)
     lines.append(work, conversation, lines.PUBLIC, "queued", {"episode": episode.number}, now)
     changed(work, conversation, now)
     work.record(queued(conversation))
-    return conversation, False
 
 
 async def accept(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: datetime) -> Conversation:
@@ -132,6 +147,7 @@ async def accept(work: Work, conversation_id: UUID, gen: int, agent: Actor, now:
     if conversation.agent_id != agent.id:
         lifecycle.check_generation(-1, gen)
     conversation.offer_expires_at = None
+    await work.session.execute(update(Agent).where(Agent.id == agent.id, Agent.missed > 0).values(missed=0))
     await _joined(work, conversation, agent, now)
     return conversation
 
@@ -152,7 +168,7 @@ async def claim(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: 
     conversation.agent_id = agent.id
     await _joined(work, conversation, agent, now)
     work.record(AgentChanged(agent.id))
-    work.record(ConversationUnqueued(ConversationId(conversation.id), TeamId(conversation.team_id)))
+    work.record(unqueued(conversation))
     return conversation
 
 
@@ -165,7 +181,7 @@ def _taken_already(work: Work, conversation: Conversation, gen: int, agent: Acto
     if taken:
         touched(work, conversation, now, agent.id)
         work.record(AgentChanged(agent.id))
-        work.record(ConversationUnqueued(ConversationId(conversation.id), TeamId(conversation.team_id)))
+        work.record(unqueued(conversation))
     return taken
 
 
@@ -173,6 +189,8 @@ async def _joined(work: Work, conversation: Conversation, agent: Actor, now: dat
     conversation.last_agent_id = agent.id
     conversation.left_message = False
     conversation.passed_by = conversation.returns_at = None
+    conversation.reserved_for = conversation.reserved_until = None
+    conversation.declined, conversation.declined_until = [], None
     await episodes.begin_stint(work.session, conversation, agent.id, now)
     lines.append(work, conversation, lines.PUBLIC, "joined", {"agent": agent.shown}, now, sender=agent.sender)
     changed(work, conversation, now, agent.id)
@@ -283,7 +301,7 @@ async def _leave(
         await free_slot(work.session, AgentId(offered_to))
         work.record(OfferWithdrawn(ConversationId(conversation.id), AgentId(offered_to), gen, "left"))
         work.record(AgentChanged(AgentId(offered_to)))
-    work.record(ConversationUnqueued(ConversationId(conversation.id), TeamId(conversation.team_id)))
+    work.record(unqueued(conversation))
 
 
 async def requeue(work: Work, conversation: Conversation, reason: str, now: datetime) -> None:
@@ -310,5 +328,19 @@ async def done(work: Work, conversation_id: UUID, agent: Actor, now: datetime) -
 
 
 def queued(conversation: Conversation) -> ConversationQueued:
-    """Return the fact that a conversation waits in its team's line."""
-    return ConversationQueued(ConversationId(conversation.id), TeamId(conversation.team_id), conversation.score)
+    """Return the fact that a conversation waits in its lane."""
+    return ConversationQueued(
+        ConversationId(conversation.id),
+        TeamId(conversation.team_id),
+        conversation.score,
+        tuple(conversation.skills),
+        AgentId(conversation.reserved_for) if conversation.reserved_for else None,
+        tuple(AgentId(each) for each in conversation.declined),
+    )
+
+
+def unqueued(conversation: Conversation) -> ConversationUnqueued:
+    """Return the fact that a conversation waits no more in its lane."""
+    return ConversationUnqueued(
+        ConversationId(conversation.id), TeamId(conversation.team_id), tuple(conversation.skills)
+    )

@@ -29,24 +29,31 @@ class LineAppended(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConversationQueued(Event):
-    """A conversation waits: for the first time, or again at its old score."""
+    """A conversation waits, for the first time or again at its old score; or others may have it now."""
 
     conversation_id: ConversationId
     team_id: TeamId
     score: int
+    skills: tuple[str, ...] = ()
+    reserved_for: AgentId | None = None
+    declined_by: tuple[AgentId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationUnqueued(Event):
-    """A conversation waits no more."""
+    """A conversation waits no more in a lane."""
 
     conversation_id: ConversationId
     team_id: TeamId
+    skills: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationChanged(Event):
-    """State, owner or marks of a conversation changed; whoever lists it should see its new head."""
+    """State, owner or marks of a conversation changed; whoever lists it should see its new head.
+
+    `lane` is where it waits, or would: its team and skills.
+    """
 
     conversation_id: ConversationId
     team_id: TeamId
@@ -54,6 +61,7 @@ class ConversationChanged(Event):
     gen: int
     state: str
     agents: tuple[AgentId, ...] = ()
+    lane: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.chat.models import LANE
 from app.clock import maybe_ms, to_ms
 from app.infra.presence import live_sql
 
@@ -71,8 +72,9 @@ WHERE c.changed_at > now() - make_interval(secs => :seconds)
 """
 )
 _VISITOR = text(
-    """
-SELECT c.id, c.gen, c.state, c.episode, c.team_id, c.public_seq, c.internal_seq, c.visitor_read, c.agent_read,
+    f"""
+SELECT c.id, c.gen, c.state, c.episode, c.team_id, {LANE} AS lane, c.public_seq, c.internal_seq,
+       c.visitor_read, c.agent_read,
        c.left_message, a.id AS agent_id, a.name AS agent_name, e.id AS episode_id, e.agent_id AS episode_agent,
        e.rating_prompted_at, r.score
 FROM conversation c

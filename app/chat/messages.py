@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.chat.models import LANE
 from app.chat.wire import event_frame
 from app.clock import to_ms
 
@@ -33,7 +34,7 @@ _BEFORE = text(
 )
 _HEADS = text("SELECT id, public_seq, internal_seq FROM conversation WHERE id = ANY (:ids)")
 
-_STATES = text("SELECT id, visitor_id, gen, state, team_id FROM conversation WHERE id = ANY (:ids)")
+_STATES = text(f"SELECT c.id, c.visitor_id, c.gen, c.state, {LANE} AS lane FROM conversation c WHERE c.id = ANY (:ids)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,10 @@ async def lane_heads(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, t
     return {row.id: (row.public_seq, row.internal_seq) for row in rows}
 
 
-async def states_of(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, tuple[UUID, int, str, UUID]]:
-    """Return (visitor, gen, state, team) of conversations."""
+async def states_of(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, tuple[UUID, int, str, str]]:
+    """Return (visitor, gen, state, lane) of conversations."""
     rows = await session.execute(_STATES, {"ids": list(ids)})
-    return {row.id: (row.visitor_id, row.gen, row.state, row.team_id) for row in rows}
+    return {row.id: (row.visitor_id, row.gen, row.state, row.lane) for row in rows}
 
 
 def _page(conversation_id: UUID, rows: Sequence[Row[Any]], limit: int) -> EventPage:

@@ -7,12 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     ForeignKey,
     Index,
     SmallInteger,
+    Text,
     UniqueConstraint,
+    Uuid,
     func,
     text,
 )
@@ -27,9 +30,11 @@ class Conversation(Model):
 
     `gen` rises with every change of state and fences every command about it. `score` orders the queue and
     stays the same for a whole episode, so that a requeue returns to the old place. `episode_gen` is the generation with
-    which the episode began: what was said before it belongs to an earlier one. `passed_by` is the agent who passed
-    it on, until somebody has it; in another team's line it goes back to them at `returns_at`. Up to `mailed_seq` no
-    answer needs to go to the visitor by mail (any more); `mailed_at` is when the last one was put on its way.
+    which the episode began: what was said before it belongs to an earlier one. `passed_by` is the agent who passed it
+    on, until somebody has it; in another team's line it goes back to them at `returns_at`. While it waits, its agent
+    must have all of `skills`, it is `reserved_for` one agent until `reserved_until`, and not for those who `declined` it
+    until `declined_until`. Up to `mailed_seq` no answer needs to go to the visitor by mail (any more); `mailed_at` is
+    when the last one was put on its way.
     """
 
     __tablename__ = "conversation"
@@ -47,6 +52,11 @@ class Conversation(Model):
             "team_id",
             "visitor_id",
             postgresql_where=text("state IN ('waiting', 'offered')"),
+        ),
+        Index(
+            "ix_conversation_kept",
+            "id",
+            postgresql_where=text("state = 'waiting' AND (reserved_for IS NOT NULL OR declined_until IS NOT NULL)"),
         ),
         Index("ix_conversation_returns", "returns_at", postgresql_where=text("returns_at IS NOT NULL")),
         Index(
@@ -77,6 +87,12 @@ class Conversation(Model):
     agent_read: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     score: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    skills: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default=text("'{}'"))
+    reserved_for: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id"))
+    reserved_until: Mapped[datetime | None]
+    declined: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), default=list, server_default=text("'{}'"))
+    declined_until: Mapped[datetime | None]
+    overflowed: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     offer_expires_at: Mapped[datetime | None]
     passed_by: Mapped[UUID | None] = mapped_column(ForeignKey("agent.id"))
     returns_at: Mapped[datetime | None]
@@ -88,6 +104,19 @@ class Conversation(Model):
     mailed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    @property
+    def lane(self) -> str:
+        """Return where it waits, or would: its team and what its agent must be able to do."""
+        return "+".join((str(self.team_id), *self.skills))
+
+
+# By name: `c.*` would be another statement once a migration has added a column.
+COLUMNS = ", ".join(f"c.{column.name}" for column in Conversation.__table__.columns)
+"""In SQL, what a `conversation c` is made of."""
+
+LANE = "array_to_string(ARRAY[c.team_id::text] || c.skills, '+')"
+"""The same in SQL, of a `conversation c`."""
 
 
 class Episode(Model):

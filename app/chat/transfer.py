@@ -6,13 +6,13 @@ from datetime import datetime
 from uuid import UUID
 
 from app.chat import episodes, lifecycle, lines
-from app.chat.conversations import Actor, changed, lock, queued
+from app.chat.conversations import Actor, changed, lock, queued, unqueued
 from app.chat.events import ConversationChanged, ConversationUnqueued
 from app.chat.models import Conversation
 from app.errors import Conflict
 from app.identity.capacity import free_slot, take_slot
 from app.identity.events import AgentChanged
-from app.identity.models import Agent
+from app.identity.models import Agent, Team
 from app.ids import AgentId, ConversationId, TeamId, VisitorId
 from app.infra.presence import is_connected
 from app.infra.work import Work
@@ -74,7 +74,9 @@ async def give_back(work: Work, conversation: Conversation, now: datetime) -> bo
     if was_in_line:
         assert conversation.previous_team_id is not None, "it came from another team"
         conversation.team_id, conversation.previous_team_id = conversation.previous_team_id, line_team
-        work.record(ConversationUnqueued(ConversationId(conversation.id), TeamId(line_team)))
+        work.record(
+            ConversationUnqueued(ConversationId(conversation.id), TeamId(line_team), tuple(conversation.skills))
+        )
     conversation.state = lifecycle.after(conversation.state, "claim")
     conversation.agent_id = conversation.last_agent_id = agent_id
     await episodes.begin_stint(work.session, conversation, AgentId(agent_id), now)
@@ -91,10 +93,33 @@ async def give_back(work: Work, conversation: Conversation, now: datetime) -> bo
                 VisitorId(conversation.visitor_id),
                 conversation.gen,
                 conversation.state,
+                lane=conversation.lane,
             )
         )
     work.record(AgentChanged(AgentId(agent_id)))
     return True
+
+
+def move_over(work: Work, conversation: Conversation, before: Team, target: Team, now: datetime) -> None:
+    """Let a waiting, locked conversation go on waiting in another team's line, at the place of its score."""
+    work.record(unqueued(conversation))
+    conversation.previous_team_id, conversation.team_id, conversation.overflowed = before.id, target.id, True
+    conversation.reserved_for = conversation.reserved_until = None
+    teams = {"from": {"id": str(before.id), "name": before.name}, "to": {"id": str(target.id), "name": target.name}}
+    lines.append(work, conversation, lines.INTERNAL, "overflowed", teams, now)
+    changed(work, conversation, now)
+    # Whoever lists the line that it left should see it go.
+    work.record(
+        ConversationChanged(
+            ConversationId(conversation.id),
+            TeamId(before.id),
+            VisitorId(conversation.visitor_id),
+            conversation.gen,
+            conversation.state,
+            lane=conversation.lane,
+        )
+    )
+    work.record(queued(conversation))
 
 
 def wait_in(work: Work, conversation: Conversation, team_id: UUID, returns_at: datetime, now: datetime) -> None:

@@ -94,7 +94,7 @@ class Fanout:
             connection.close(Close.SIGNED_OUT if word == "signed_out" else Close.FORBIDDEN)
 
     def _conversation(
-        self, connection: Connection, guest: Guest, conversation: str, gen: str, state: str, team: str
+        self, connection: Connection, guest: Guest, conversation: str, gen: str, state: str, lane: str
     ) -> None:
         """The visitor's conversation is in another state, or has only now come to be."""
         conversation_id = UUID(conversation)
@@ -106,7 +106,8 @@ class Fanout:
             guest.position = guest.told = None
         if state == "closed":
             guest.availability = None
-        team_id = guest.home_team_id if state == "closed" else TeamId(UUID(team))
+        guest.lane = lane
+        team_id = guest.home_team_id if state == "closed" else TeamId(UUID(lane.partition("+")[0]))
         self._desk.background(self._desk.waiting_room.change_team(connection, guest, team_id))
         self._desk.waiting_room.moved(guest.team_id)
         if guest.conversation_id is None:

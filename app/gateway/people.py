@@ -19,6 +19,8 @@ class Guest:
     Attributes:
         team_id: whose line they are, or would be, in: the site's team, or the one that they were passed on to.
         home_team_id: the site's team.
+        lane: where their conversation waits, or would: its team and skills.
+        skills: what the site asks of its agents.
         told: the wait that was announced last.
     """
 
@@ -30,6 +32,8 @@ class Guest:
     conversation_id: ConversationId | None = None
     gen: int = -1
     state: str = "closed"
+    lane: str = ""
+    skills: tuple[str, ...] = ()
     position: int | None = None
     told: Told | None = None
     availability: Availability | None = None

@@ -85,8 +85,8 @@ class TailCheck:
                 connection.close(Close.SIGNED_OUT)
             elif memberships.get(host.id, set()) != host.team_ids:
                 self._hub.receive(agent_topic(host.id), b"!me")
-        for conversation_id, (visitor_id, gen, state, team_id) in states.items():
-            signal = f"!conversation {conversation_id} {gen} {state} {team_id}".encode()
+        for conversation_id, (visitor_id, gen, state, lane) in states.items():
+            signal = f"!conversation {conversation_id} {gen} {state} {lane}".encode()
             self._hub.receive(visitor_topic(visitor_id), signal)
         for conversation_id, places in ends.items():
             for lane in (0, 1):

@@ -10,7 +10,7 @@ from app.chat.access import conversation_for_visitor
 from app.chat.heads import visitor_row, visitor_view
 from app.chat.wire import encode
 from app.contacts.visitors import introduce, visitor_by_id
-from app.errors import Conflict, Invalid
+from app.errors import Invalid
 from app.gateway.connection import Connection
 from app.gateway.desk import Desk
 from app.gateway.fanout import follow_public
@@ -22,7 +22,7 @@ from app.infra.keys import lane_topic
 from app.infra.limits import Limit
 from app.protocol.codes import MAX_COMMENT, MAX_TEXT
 from app.protocol.frames import End, Eph, From, Leave, LeaveMessage, Ok, PageChange, Rate, Start
-from app.routing.availability import availability
+from app.routing.entry import entry
 from app.surveys.ratings import rate as store_rating
 from app.text import clean_line, clean_text
 
@@ -48,11 +48,12 @@ async def start(desk: Desk, following: Following, connection: Connection, guest:
             raise Invalid("Please give your name and e-mail address first.", field=missing)
         if command.page is not None:
             visitor.page_url, visitor.page_title = _page(command.page.url, command.page.title)
-        row = await visitor_row(work.session, visitor.id)
         now = clock.now()
-        if (row is None or row.state == "closed") and not (await availability(work.session, site.team_id, now)).now:
-            raise Conflict("Nobody is here right now; please leave a message.", code="no_agents")
-        conversation, dup = await conversations.start(work, visitor, site, now)
+        conversation = await conversations.of_visitor(work.session, visitor, site)
+        dup = conversation.state != "closed"
+        if not dup:
+            place = await entry(work.session, site, conversation, command.language, now)
+            await conversations.start(work, visitor, conversation, place, now)
     desk.roster.announce(guest.id)
     guest.name = visitor.name
     await desk.waiting_room.change_team(connection, guest, TeamId(conversation.team_id))
@@ -61,8 +62,9 @@ async def start(desk: Desk, following: Following, connection: Connection, guest:
         row = await visitor_row(work.session, guest.id)
     assert row is not None, "it was just made"
     guest.now_at(row.gen, row.state)
+    guest.lane = row.lane
     if row.state in ("waiting", "offered"):
-        guest.position = (await desk.queue.positions(row.team_id, [row.id]))[0]
+        guest.position = (await desk.queue.positions(row.lane, [row.id]))[0]
     connection.push(
         encode(
             Ok(

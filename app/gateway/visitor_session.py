@@ -92,7 +92,7 @@ async def post_session(request: Request, work: RequestWork, body: SessionRequest
         state.secret, VisitorId(visitor.id), SiteId(site.id), visitor.token_epoch, now
     )
     row = await visitor_row(work.session, visitor.id)
-    known = await availability(work.session, site.team_id, now)
+    known = await availability(work.session, site.team_id, now, site.skills)
     return SessionReply(
         token=token,
         expires_at=clock.to_ms(expires_at),

@@ -43,7 +43,7 @@ class WaitingRoom:
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._again: set[UUID] = set()
         self._open: dict[UUID, bool] = {}
-        self._flows: dict[UUID, tuple[float, Flow | None]] = {}
+        self._flows: dict[str, tuple[float, Flow | None]] = {}
 
     async def enter(self, connection: Connection, guest: Guest) -> None:
         """Keep a visitor told from now on."""
@@ -76,13 +76,13 @@ class WaitingRoom:
             self.moved(team_id)
         self._open = open_
 
-    async def _flow(self, team_id: UUID) -> Flow | None:
-        """How the line moves, looked at every FLOW_S seconds at most."""
-        known = self._flows.get(team_id)
+    async def _flow(self, lane: str) -> Flow | None:
+        """How a lane moves, looked at every FLOW_S seconds at most."""
+        known = self._flows.get(lane)
         if known is None or time.monotonic() - known[0] > FLOW_S:
             async with self._work.begin() as work:
-                known = (time.monotonic(), await line_flow(work.session, team_id, clock.now()))
-            self._flows[team_id] = known
+                known = (time.monotonic(), await line_flow(work.session, lane, clock.now()))
+            self._flows[lane] = known
         return known[1]
 
     async def _remember(self, announced: dict[UUID, Estimate]) -> None:
@@ -90,9 +90,9 @@ class WaitingRoom:
             async with self._work.begin() as work:
                 await remember_announced(work.session, announced)
 
-    async def _availability(self, team_id: UUID) -> Availability:
+    async def _availability(self, team_id: UUID, skills: tuple[str, ...]) -> Availability:
         async with self._work.begin() as work:
-            return await availability(work.session, team_id, clock.now())
+            return await availability(work.session, team_id, clock.now(), skills)
 
     async def _tell(self, team_id: UUID) -> None:
         try:
@@ -119,19 +119,19 @@ class WaitingRoom:
                 waiting[guest.conversation_id].append((connection, guest))
             elif guest.state == "closed":
                 idle.append((connection, guest))
-        if idle:
-            known = await self._availability(team_id)
+        for skills in {guest.skills for _, guest in idle}:
+            known = await self._availability(team_id, skills)
             for connection, guest in idle:
-                if guest.availability != known:
+                if guest.skills == skills and guest.availability != known:
                     guest.availability = known
                     connection.push(encode(Available(available=known.now, opens_at=known.opens_at)))
-        if waiting:
-            await self._tell_waiting(team_id, waiting)
+        for lane in {entries[0][1].lane for entries in waiting.values()}:
+            await self._tell_waiting(lane, {c: each for c, each in waiting.items() if each[0][1].lane == lane})
 
-    async def _tell_waiting(self, team_id: UUID, waiting: dict[UUID, list[tuple[Connection, Guest]]]) -> None:
-        places = await self._queue.positions(team_id, list(waiting))
+    async def _tell_waiting(self, lane: str, waiting: dict[UUID, list[tuple[Connection, Guest]]]) -> None:
+        places = await self._queue.positions(lane, list(waiting))
         found = {c: place for c, place in zip(waiting, places, strict=True) if place is not None}
-        moves = await self._flow(team_id)
+        moves = await self._flow(lane)
         expected = list(islice(estimates(moves), max(found.values(), default=0))) if moves else None
         if expected:
             new = {c: expected[place - 1] for c, place in found.items() if all(g.told is None for _, g in waiting[c])}

@@ -78,7 +78,9 @@ async def _guest(desk: Desk, visitor_id: VisitorId, claim: Any) -> Guest:
         site = await site_by_id(work.session, SiteId(visitor.site_id))
         row = await visitor_row(work.session, visitor.id)
     guest = Guest(VisitorId(visitor.id), SiteId(site.id), TeamId(site.team_id), TeamId(site.team_id), visitor.name)
+    guest.skills = tuple(site.skills)
     if row is not None:
+        guest.lane = row.lane
         guest.conversation_id = ConversationId(row.id)
         guest.now_at(row.gen, row.state)
         if row.state != "closed":
@@ -109,7 +111,7 @@ async def _welcome_visitor(
     async with desk.work.begin() as work:
         visitor = await _details(work.session, guest.id)
         row = await visitor_row(work.session, guest.id)
-        here = guest.availability = await availability(work.session, guest.team_id, clock.now())
+        here = guest.availability = await availability(work.session, guest.team_id, clock.now(), guest.skills)
         if row is not None and row.state == "closed" and row.episode_agent and not row.rating_prompted_at:
             await work.session.execute(
                 text("UPDATE episode SET rating_prompted_at = now() WHERE id = :id"), {"id": row.episode_id}
@@ -118,7 +120,7 @@ async def _welcome_visitor(
         guest.now_at(row.gen, row.state)
     if row is not None and row.state in ("waiting", "offered"):
         desk.waiting_room.moved(guest.team_id)
-        guest.position = (await desk.queue.positions(row.team_id, [row.id]))[0]
+        guest.position = (await desk.queue.positions(row.lane, [row.id]))[0]
     connection.batch = "batch" in hello.caps
     connection.release(
         encode(Ok(id=hello.id)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import Conflict
@@ -30,4 +30,8 @@ async def take_slot(session: AsyncSession, agent_id: AgentId, now: datetime) -> 
 
 async def free_slot(session: AsyncSession, agent_id: AgentId) -> None:
     """Count one conversation less for an agent."""
-    await session.execute(update(Agent).where(Agent.id == agent_id).values(load=Agent.load - 1, rev=Agent.rev + 1))
+    await session.execute(
+        update(Agent)
+        .where(Agent.id == agent_id)
+        .values(load=Agent.load - 1, rev=Agent.rev + 1, freed_at=func.clock_timestamp())
+    )

@@ -17,22 +17,32 @@ class Keys:
 
     def __init__(self, prefix: str) -> None:
         self.root = f"{prefix}:{{ws}}:"
+        # Another shape of the index gets another number: in a deploy old and new processes work side by side.
+        self.index = f"{self.root}2:"
 
     def epoch(self) -> str:
         """String. Which build of the index this is; missing when Redis lost its data. No expiry. Owner: routing."""
-        return f"{self.root}epoch"
+        return f"{self.index}epoch"
 
-    def queue(self, team_id: UUID | str) -> str:
-        """Sorted set of waiting conversations by score (ms). No expiry. Owner: routing."""
-        return f"{self.root}q:{team_id}"
+    def queue(self, lane: str) -> str:
+        """Sorted set of a lane's waiting conversations by score (ms). No expiry. Owner: routing."""
+        return f"{self.index}q:{lane}"
+
+    def lanes(self, team_id: UUID | str) -> str:
+        """Set of a team's lanes in which somebody waits, or waited. No expiry. Owner: routing."""
+        return f"{self.index}lanes:{team_id}"
+
+    def rules(self) -> str:
+        """Hash: who may have a waiting conversation, unless everybody of its lane. No expiry. Owner: routing."""
+        return f"{self.index}rules"
 
     def idle(self, team_id: UUID | str) -> str:
-        """Sorted set of agents with room, the least busy first. No expiry. Owner: routing."""
-        return f"{self.root}idle:{team_id}"
+        """Sorted set of agents with room for a team, by its strategy's score. No expiry. Owner: routing."""
+        return f"{self.index}idle:{team_id}"
 
     def agent(self, agent_id: UUID | str) -> str:
-        """Hash: load, capacity, rev, last, teams. No expiry. Owner: routing."""
-        return f"{self.root}agent:{agent_id}"
+        """Hash: load, capacity, rev, last, free, places, skills. No expiry. Owner: routing."""
+        return f"{self.index}agent:{agent_id}"
 
     def limit(self, what: str) -> str:
         """Prefix of the rate limiter's counters. Expire with their window. Owner: limits."""

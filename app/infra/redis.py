@@ -90,6 +90,12 @@ async def keys_like(redis: Redis, pattern: str) -> list[str]:
     return found
 
 
+async def hash_of(redis: Redis, key: str) -> dict[str, str]:
+    """Return all fields of a hash."""
+    found: dict[Any, Any] = await redis.hgetall(key)
+    return {name.decode(): value.decode() for name, value in found.items()}
+
+
 async def members(redis: Redis, key: str) -> set[str]:
     """Return all members of a sorted set."""
     found: list[Any] = await redis.zrange(key, 0, -1)

@@ -91,6 +91,7 @@ class Start(Numbered, tag="start"):
     name: Short | None = None
     email: Address | None = None
     page: Page | None = None
+    language: Short | None = None
 
 
 class LeaveMessage(Numbered, tag="leave_message"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,24 +13,49 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clock import to_ms
 from app.infra.presence import live_sql
-from app.routing.assignment import SINCE_MS, Candidate
+from app.routing.assignment import SINCE_MS, Candidate, Place
 from app.routing.hours import from_json
 
 ELIGIBLE = f"a.active AND a.accepting AND {live_sql('a.id')}"
 """SQL condition on `agent a`: may be given conversations (capacity apart)."""
 
+RETURNS_S = 8
+"""How long somebody who reloads their console still counts as there for those who might get in line."""
+
+HAS_OF_TEAM = """
+(SELECT count(*) FROM conversation h WHERE h.agent_id = a.id AND h.team_id = t.id AND h.state IN ('offered', 'active'))
+"""
+"""SQL: how many conversations of `team t` an `agent a` has."""
+
+MAY_HAVE = f"""
+a.load < a.capacity AND t.strategy <> 'manual' AND a.skills @> c.skills
+AND (c.reserved_for IS NULL OR c.reserved_for = a.id) AND NOT a.id = ANY (c.declined)
+AND (t.share IS NULL OR {HAS_OF_TEAM} < t.share)
+"""
+"""SQL condition: `conversation c` of `team t` may be put before an eligible `agent a` now."""
+
 _CANDIDATES = f"""
 SELECT a.id, a.load, CASE WHEN {ELIGIBLE} THEN a.capacity ELSE 0 END AS capacity, a.rev, a.last_assigned_at,
-       ARRAY(SELECT tm.team_id::text FROM team_member tm WHERE tm.agent_id = a.id ORDER BY 1) AS teams
+       a.freed_at, a.skills,
+       (SELECT json_agg(json_build_array(t.id, t.strategy,
+                                         CASE WHEN t.share IS NOT NULL THEN greatest(t.share - {HAS_OF_TEAM}, 0) END)
+                        ORDER BY t.id)
+        FROM team_member tm JOIN team t ON t.id = tm.team_id WHERE tm.agent_id = a.id) AS places
 FROM agent a
 """
 _ONE = text(_CANDIDATES + "WHERE a.id = :agent")
 _ALL = text(_CANDIDATES + "WHERE a.active")
 _TEAM = text(
     f"""
-SELECT t.hours, EXISTS (
-    SELECT 1 FROM team_member tm JOIN agent a ON a.id = tm.agent_id WHERE tm.team_id = t.id AND {ELIGIBLE}
-) AS staffed
+SELECT t.hours, t.overflow_team_id,
+       t.queue_limit IS NOT NULL AND t.queue_limit <= (
+           SELECT count(*) FROM conversation c WHERE c.team_id = t.id AND c.state = 'waiting'
+       ) AS is_full,
+       EXISTS (
+           SELECT 1 FROM team_member tm JOIN agent a ON a.id = tm.agent_id
+           WHERE tm.team_id = t.id AND a.active AND a.accepting AND a.skills @> CAST(:skills AS text[])
+             AND ({live_sql("a.id")} OR a.seen_at > now() - interval '{RETURNS_S} seconds')
+       ) AS staffed
 FROM team t WHERE t.id = :team
 """
 )
@@ -65,14 +91,42 @@ class Availability:
     opens_at: int | None
 
 
-async def availability(session: AsyncSession, team_id: UUID, now: datetime) -> Availability:
-    """Return a team's availability."""
-    hours, staffed = (await session.execute(_TEAM, {"team": team_id})).one()
-    if hours is None:
-        return Availability(staffed, None)
-    opening = from_json(hours)
+async def availability(session: AsyncSession, team_id: UUID, now: datetime, skills: Sequence[str] = ()) -> Availability:
+    """Return whether visitors may get in a team's line, or in that of the team it overflows to.
+
+    Args:
+        skills: what somebody there must be able to do.
+    """
+    return (await line_for(session, team_id, now, skills))[1]
+
+
+async def line_for(
+    session: AsyncSession, team_id: UUID, now: datetime, skills: Sequence[str] = ()
+) -> tuple[UUID, Availability]:
+    """Return in which team's line a visitor who comes to a team gets, and whether they may.
+
+    When nobody is there, or too many wait, it is the line of the team that it overflows to, if they may get in there.
+    """
+    known, overflow_id = await _alone(session, team_id, now, skills)
+    if not known.now and overflow_id is not None:
+        elsewhere, _ = await _alone(session, overflow_id, now, skills)
+        if elsewhere.now:
+            return overflow_id, elsewhere
+    return team_id, known
+
+
+async def _alone(
+    session: AsyncSession, team_id: UUID, now: datetime, skills: Sequence[str]
+) -> tuple[Availability, UUID | None]:
+    """Return a team's own availability, and where it overflows to."""
+    row = (await session.execute(_TEAM, {"team": team_id, "skills": list(skills)})).one()
+    takes = row.staffed and not row.is_full
+    if row.hours is None:
+        return Availability(takes, None), row.overflow_team_id
+    opening = from_json(row.hours)
     opens_at = opening.opens_at(now)
-    return Availability(staffed and opening.takes(now), to_ms(opens_at) if opens_at else None)
+    here = Availability(takes and opening.takes(now), to_ms(opens_at) if opens_at else None)
+    return here, row.overflow_team_id
 
 
 async def open_teams(session: AsyncSession, now: datetime) -> dict[UUID, bool]:
@@ -114,7 +168,7 @@ async def set_accepting(session: AsyncSession, agent_id: UUID, accepting: bool) 
     """Turn new chats on or off for an agent. Turning them on forgets an earlier missed offer."""
     await session.execute(
         text(
-            "UPDATE agent SET accepting = :on, rev = rev + 1, note = CASE WHEN :on THEN NULL ELSE note END "
+            "UPDATE agent SET accepting = :on, rev = rev + 1, note = CASE WHEN :on THEN NULL ELSE note END, missed = 0 "
             "WHERE id = :agent"
         ),
         {"agent": agent_id, "on": accepting},
@@ -127,6 +181,8 @@ def _candidate(row: Row[Any]) -> Candidate:
         load=row.load,
         capacity=row.capacity,
         last_ms=to_ms(row.last_assigned_at) if row.last_assigned_at else SINCE_MS,
-        teams=tuple(row.teams),
+        places=tuple(Place(*place) for place in row.places or ()),
         rev=row.rev,
+        free_ms=to_ms(row.freed_at) if row.freed_at else SINCE_MS,
+        skills=tuple(sorted(row.skills)),
     )

@@ -1,4 +1,4 @@
-"""How a team's line moves, read from what happened; and what was announced, kept beside what came of it."""
+"""How a lane moves, read from what happened; and what was announced, kept beside what came of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ FEWEST_CHATS = 5
 # Since the one who waits longest came, somebody has been waiting all the time: what was assigned meanwhile is the pace.
 _FLOW = text(
     f"""
-WITH oldest AS (SELECT min(queued_at) AS since FROM conversation WHERE team_id = :team AND state = 'waiting'),
+WITH oldest AS (
+    SELECT min(queued_at) AS since FROM conversation
+    WHERE team_id = :team AND skills = CAST(:skills AS text[]) AND state = 'waiting'
+),
 chats AS (
     SELECT extract(epoch FROM closed_at - assigned_at) AS seconds FROM episode
     WHERE team_id = :team AND assigned_at > :month AND closed_at IS NOT NULL ORDER BY assigned_at DESC LIMIT 50
@@ -30,11 +33,13 @@ lately AS (
 SELECT (SELECT count(*) FROM chats) AS chats,
        (SELECT avg(seconds)::float8 FROM chats) AS handle_s,
        (SELECT extract(epoch FROM :now - since)::float8 FROM oldest) AS over_s,
-       (SELECT count(*) FROM episode WHERE team_id = :team AND assigned_at > (SELECT since FROM oldest)) AS assigned,
+       (SELECT count(*) FROM episode e JOIN conversation c ON c.id = e.conversation_id
+        WHERE e.team_id = :team AND e.assigned_at > (SELECT since FROM oldest) AND c.skills = CAST(:skills AS text[])
+       ) AS assigned,
        (SELECT count(*) FILTER (WHERE gave_up) FROM lately) AS gave_up,
        (SELECT coalesce(sum(seconds), 0)::float8 FROM lately) AS waited_s,
        (SELECT coalesce(sum(a.capacity), 0) FROM team_member tm JOIN agent a ON a.id = tm.agent_id
-        WHERE tm.team_id = :team AND {ELIGIBLE}) AS slots
+        WHERE tm.team_id = :team AND a.skills @> CAST(:skills AS text[]) AND {ELIGIBLE}) AS slots
 """
 )
 _REMEMBER = text(
@@ -48,13 +53,17 @@ WHERE e.conversation_id = c.id AND e.number = c.episode AND e.estimate_s IS NULL
 )
 
 
-async def line_flow(session: AsyncSession, team_id: UUID, now: datetime) -> Flow | None:
-    """Return how a team's line moves, or None while too little is known."""
-    row = (
-        await session.execute(
-            _FLOW, {"team": team_id, "now": now, "day": now - timedelta(days=1), "month": now - timedelta(days=30)}
-        )
-    ).one()
+async def line_flow(session: AsyncSession, lane: str, now: datetime) -> Flow | None:
+    """Return how a lane moves, or None while too little is known."""
+    team, *skills = lane.split("+")
+    values = {
+        "team": UUID(team),
+        "skills": skills,
+        "now": now,
+        "day": now - timedelta(days=1),
+        "month": now - timedelta(days=30),
+    }
+    row = (await session.execute(_FLOW, values)).one()
     if row.chats < FEWEST_CHATS or row.over_s is None:
         return None
     return flow(

@@ -7,22 +7,23 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.chat import lifecycle, lines
-from app.chat.conversations import abandon, changed, requeue
-from app.chat.events import ConversationQueued, ConversationUnqueued, OfferWithdrawn
-from app.chat.models import Conversation
+from app.chat.conversations import abandon, changed, queued, requeue, unqueued
+from app.chat.events import OfferWithdrawn
+from app.chat.models import COLUMNS, Conversation
 from app.chat.transfer import give_back
 from app.identity.capacity import free_slot
 from app.identity.events import AgentChanged
 from app.identity.models import Agent, Team
-from app.ids import AgentId, ConversationId, TeamId
+from app.ids import AgentId, ConversationId
 from app.infra.work import Work
 from app.routing.assignment import Pair
-from app.routing.availability import ELIGIBLE
+from app.routing.availability import ELIGIBLE, MAY_HAVE
 from app.routing.events import OfferMade
+from app.routing.reason import reason
 
 CONFIRM_S = 5
 """Direct mode: the agent's client confirms by itself; silence means that nobody is there."""
@@ -31,18 +32,28 @@ ANSWER_S = 20
 AGENT_GRACE_S = 30
 VISITOR_GRACE_S = 60
 
+DECLINED_S = 60
+"""How long an agent who declined or missed a conversation is not asked about it again."""
+MOST_MISSED = 2
+"""Offers in a row that may run out before an agent gets no new ones; where they are confirmed by themselves, one."""
+
 # The whole condition stands in one statement, so that no two claims can both pass it.
 _TAKE = text(
     f"""
 UPDATE agent a SET load = a.load + 1, rev = a.rev + 1, last_assigned_at = :now
-WHERE a.id = :agent AND a.load < a.capacity AND {ELIGIBLE}
-  AND EXISTS (SELECT 1 FROM team_member tm WHERE tm.agent_id = a.id AND tm.team_id = :team)
+FROM conversation c JOIN team t ON t.id = c.team_id
+WHERE a.id = :agent AND c.id = :conversation AND {ELIGIBLE} AND {MAY_HAVE}
+  AND EXISTS (SELECT 1 FROM team_member tm WHERE tm.agent_id = a.id AND tm.team_id = t.id)
 RETURNING a.name
 """
 )
-# By name: `c.*` would be another statement once a migration has added a column.
-_COLUMNS = ", ".join(f"c.{column.name}" for column in Conversation.__table__.columns)
-
+_MISSED = text(
+    """
+UPDATE agent SET missed = missed + 1, rev = rev + 1, accepting = accepting AND missed + 1 < :most,
+                 note = CASE WHEN missed + 1 < :most THEN note ELSE :note END
+WHERE id = :agent
+"""
+)
 
 # What was passed to an agent is for them to decide, whatever their team does with its line.
 _STANDING = text(
@@ -54,10 +65,13 @@ FROM conversation c JOIN team t ON t.id = c.team_id WHERE c.agent_id = :agent AN
 )
 
 
-async def offer_pairs(work: Work, pairs: Sequence[Pair], now: datetime) -> list[Pair]:
+async def offer_pairs(work: Work, pairs: Sequence[Pair], now: datetime, took_ms: float = 0.0) -> list[Pair]:
     """Turn proposals into offers, all in one transaction; return those that Postgres refused.
 
     Conversations are locked before agents, each in id order, so that claims cannot deadlock.
+
+    Args:
+        took_ms: how long it took to propose them, for the record.
     """
     session = work.session
     waiting = {
@@ -73,33 +87,51 @@ async def offer_pairs(work: Work, pairs: Sequence[Pair], now: datetime) -> list[
     await session.execute(
         select(Agent.id).where(Agent.id.in_(agents)).order_by(Agent.id).with_for_update(key_share=True)
     )
-    modes = dict((await session.execute(select(Team.id, Team.mode))).all())
+    found = await session.scalars(select(Team).where(Team.id.in_({each.team_id for each in waiting.values()})))
+    teams = {team.id: team for team in found}
     refused: list[Pair] = []
     for pair in pairs:
         conversation = waiting.pop(pair.conversation, None)
         if conversation is None:
             refused.append(pair)
             continue
+        # What this transaction has offered already counts in the next one's room and reasons.
+        await session.flush()
         agent_id = AgentId(UUID(pair.agent))
-        name = (
-            await session.execute(_TAKE, {"agent": agent_id, "team": conversation.team_id, "now": now})
-        ).scalar_one_or_none()
+        team = teams[conversation.team_id]
+        why = await reason(session, conversation, team, now, took_ms)
+        taken = await session.execute(_TAKE, {"agent": agent_id, "conversation": conversation.id, "now": now})
+        name = taken.scalar_one_or_none()
         if name is None:
             refused.append(pair)
             continue
-        offer(work, conversation, agent_id, name, modes[conversation.team_id], now)
-        work.record(ConversationUnqueued(ConversationId(conversation.id), TeamId(conversation.team_id)))
+        offer(work, conversation, agent_id, name, team.mode, now, why)
+        work.record(unqueued(conversation))
     return refused
 
 
-def offer(work: Work, conversation: Conversation, agent_id: AgentId, name: str, mode: str, now: datetime) -> None:
-    """Put a waiting, locked conversation before an agent whose slot is taken."""
+def offer(
+    work: Work,
+    conversation: Conversation,
+    agent_id: AgentId,
+    name: str,
+    mode: str,
+    now: datetime,
+    why: dict[str, Any] | None = None,
+) -> None:
+    """Put a waiting, locked conversation before an agent whose slot is taken.
+
+    Args:
+        why: what `reason` says of it; None when a person chose the agent.
+    """
     seconds = seconds_for(mode)
     conversation.state = lifecycle.after(conversation.state, "offer")
     conversation.agent_id = agent_id
     conversation.offer_expires_at = now + timedelta(seconds=seconds)
     changed(work, conversation, now, agent_id)
-    data = {"agent": {"id": str(agent_id), "name": name}, "gen": conversation.gen}
+    data: dict[str, Any] = {"agent": {"id": str(agent_id), "name": name}, "gen": conversation.gen}
+    if why is not None:
+        data["why"] = why
     lines.append(work, conversation, lines.INTERNAL, "offered", data, now)
     work.record(OfferMade(ConversationId(conversation.id), agent_id, conversation.gen, mode, seconds * 1000))
     work.record(AgentChanged(agent_id))
@@ -131,11 +163,12 @@ async def decline(work: Work, conversation: Conversation, gen: int, agent_id: Ag
         Conflict: `stale`: the offer is off, or was not theirs.
     """
     lifecycle.check_generation(conversation.gen, gen if conversation.agent_id == agent_id else -1)
+    await work.session.execute(update(Agent).where(Agent.id == agent_id, Agent.missed > 0).values(missed=0))
     await _miss(work, conversation, "declined", now)
 
 
 async def expire_offer(work: Work, now: datetime) -> bool:
-    """Take back an offer that nobody confirmed; its agent gets no new ones until they say so.
+    """Take back an offer that nobody confirmed; after the last they may miss, its agent gets no more until they say so.
 
     One a transaction: two conversations' agents, locked in the order of the conversations, could deadlock.
 
@@ -151,15 +184,21 @@ async def expire_offer(work: Work, now: datetime) -> bool:
     if conversation is None:
         return False
     agent_id, passed = conversation.agent_id, _was_passed_to_agent(conversation)
+    by_hand = await _asks(work.session, conversation)
     await _miss(work, conversation, "expired", now)
     if passed:
         # Somebody asked them; that they had no time for it says nothing about the line.
         return True
     await work.session.execute(
-        text("UPDATE agent SET accepting = false, note = 'unresponsive', rev = rev + 1 WHERE id = :agent"),
-        {"agent": agent_id},
+        _MISSED,
+        {"agent": agent_id, "most": MOST_MISSED if by_hand else 1, "note": "missed" if by_hand else "unresponsive"},
     )
     return True
+
+
+async def _asks(session: AsyncSession, conversation: Conversation) -> bool:
+    """Tell whether a conversation's team lets its agents accept or decline."""
+    return await session.scalar(select(Team.mode).where(Team.id == conversation.team_id)) == "offer"
 
 
 async def _miss(work: Work, conversation: Conversation, reason: str, now: datetime) -> None:
@@ -168,6 +207,10 @@ async def _miss(work: Work, conversation: Conversation, reason: str, now: dateti
     assert agent_id is not None, "an offered conversation has an agent"
     conversation.agent_id = None
     conversation.offer_expires_at = None
+    conversation.reserved_for = conversation.reserved_until = None
+    if not passed and await _asks(work.session, conversation):
+        conversation.declined = sorted({*conversation.declined, agent_id})
+        conversation.declined_until = now + timedelta(seconds=DECLINED_S)
     await free_slot(work.session, AgentId(agent_id))
     name = await work.session.scalar(select(Agent.name).where(Agent.id == agent_id))
     data = {"agent": {"id": str(agent_id), "name": name}, "reason": reason}
@@ -177,7 +220,7 @@ async def _miss(work: Work, conversation: Conversation, reason: str, now: dateti
     work.record(AgentChanged(AgentId(agent_id)))
     if passed and await give_back(work, conversation, now):
         return
-    work.record(ConversationQueued(ConversationId(conversation.id), TeamId(conversation.team_id), conversation.score))
+    work.record(queued(conversation))
 
 
 def _was_passed_to_agent(conversation: Conversation) -> bool:
@@ -219,7 +262,7 @@ async def _of_absent(session: AsyncSession, table: str, column: str, states: str
         select(Conversation).from_statement(
             text(
                 f"""
-                SELECT {_COLUMNS} FROM conversation c JOIN {table} p ON p.id = {column}
+                SELECT {COLUMNS} FROM conversation c JOIN {table} p ON p.id = {column}
                 WHERE {states} AND NOT EXISTS (SELECT 1 FROM presence here WHERE here.subject = p.id)
                   AND coalesce(p.seen_at, '-infinity') < now() - interval '{grace_s} seconds'
                 LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED

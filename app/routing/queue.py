@@ -6,22 +6,25 @@ the methods do nothing but log; the sweeper finds what was missed.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from itertools import chain
+from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from app import clock
 from app.clock import to_ms
 from app.errors import Unavailable
 from app.ids import uuid7
 from app.infra.keys import Keys
-from app.infra.redis import FAILURES, IndexLost, Redis, Script, keys_like, members, uncancelled
-from app.infra.work import Work, WorkUnits
-from app.routing.assignment import Candidate, Pair
-from app.routing.availability import ELIGIBLE, candidate, candidates
+from app.infra.redis import FAILURES, IndexLost, Redis, Script, hash_of, keys_like, members, uncancelled
+from app.infra.work import WorkUnits
+from app.routing.assignment import Candidate, Pair, Waiting
+from app.routing.availability import ELIGIBLE, MAY_HAVE, candidate, candidates
+from app.routing.index_rows import agent_fields, arrival_args, pairs_of, slot_args
 from app.routing.offers import offer_pairs
 
 log = structlog.get_logger()
@@ -30,22 +33,24 @@ REBUILD_LOCK = 0x6465736B0001
 MAX_ROUNDS = 20
 """Rounds of proposing and being refused before the rest is left to the sweeper."""
 
-_WAITING = text("SELECT team_id, id, score FROM conversation WHERE state = 'waiting'")
-# Conversations that somebody could serve, and that nobody is pairing just now; normally there are none.
+_COLUMNS = "c.team_id, c.id, c.score, c.skills, c.reserved_for, c.declined"
+_WAITING = text(f"SELECT {_COLUMNS} FROM conversation c WHERE c.state = 'waiting'")
+_THESE = text(f"SELECT {_COLUMNS} FROM conversation c WHERE c.state = 'waiting' AND c.id = ANY (:ids)")
+# Conversations that somebody could serve, and that nobody is pairing just now; normally there are none. Begins with the
+# agents: they are few, and of a hundred thousand who wait only those of their teams are looked at.
 _MATCHABLE = text(
     f"""
-SELECT c.team_id, c.id, c.score FROM conversation c
-WHERE c.state = 'waiting' AND c.changed_at < now() - interval '1 second' AND EXISTS (
-    SELECT 1 FROM team_member tm JOIN agent a ON a.id = tm.agent_id
-    WHERE tm.team_id = c.team_id AND a.load < a.capacity AND {ELIGIBLE}
+WITH free AS MATERIALIZED (
+    SELECT a.*, tm.team_id FROM agent a JOIN team_member tm ON tm.agent_id = a.id
+    WHERE a.load < a.capacity AND {ELIGIBLE}
 )
+SELECT {_COLUMNS}, ARRAY(
+    SELECT a.id FROM free a JOIN team t ON t.id = a.team_id WHERE a.team_id = c.team_id AND {MAY_HAVE}
+) AS agents
+FROM conversation c
+WHERE c.state = 'waiting' AND c.changed_at < now() - interval '1 second' AND c.team_id IN (SELECT team_id FROM free)
+  AND EXISTS (SELECT 1 FROM free a JOIN team t ON t.id = a.team_id WHERE a.team_id = c.team_id AND {MAY_HAVE})
 ORDER BY c.score, c.id LIMIT 64
-"""
-)
-_FREE_AGENTS = text(
-    f"""
-SELECT DISTINCT a.id FROM team_member tm JOIN agent a ON a.id = tm.agent_id
-WHERE tm.team_id = ANY (:teams) AND a.load < a.capacity AND {ELIGIBLE}
 """
 )
 
@@ -67,56 +72,53 @@ class Queue:
         self._slot_freed = Script("pairing.lua", "slot_freed.lua")
         self._in_doubt = False
 
-    async def arrive(self, team_id: UUID, waiting: Sequence[tuple[UUID, int]]) -> None:
-        """Put conversations (id, score) in line and pair whoever can be paired."""
-        await self._settle(lambda: self._propose_arrival(str(team_id), [(str(c), s) for c, s in waiting]))
+    async def arrive(self, team_id: UUID | str, waiting: Sequence[Waiting]) -> None:
+        """Put conversations in a team's lanes, or say anew who may have them, and pair whoever can be paired."""
+        await self._settle(lambda: self._propose_arrival(str(team_id), waiting))
 
     async def refresh_agent(self, agent_id: UUID) -> None:
         """Bring an agent's state in the index up to date, and pair them if they have room."""
         await self._settle(lambda: self._propose_slot(agent_id))
 
-    async def remove(self, team_id: UUID, conversation_id: UUID) -> None:
-        """Take a conversation out of line, unless it waits there (again) by now."""
+    async def remove(self, lane: str, conversation_id: UUID) -> None:
+        """Take a conversation out of a lane, unless it waits there (again) by now."""
 
         async def remove() -> list[Pair]:
-            if await self._score(team_id, conversation_id) is not None:
+            if any(each.lane == lane for each in await self._waiting([conversation_id])):
                 return []
-            await uncancelled(lambda: self._redis.zrem(self._keys.queue(team_id), str(conversation_id)))
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.zrem(self._keys.queue(lane), str(conversation_id))
+            pipeline.hdel(self._keys.rules(), str(conversation_id))
+            await uncancelled(pipeline.execute)
             # It may have come back between the question and the removal; from here whoever brings it back adds it.
-            score = await self._score(team_id, conversation_id)
-            if score is None:
-                return []
-            return await self._propose_arrival(str(team_id), [(str(conversation_id), score)])
+            back = await self._waiting([conversation_id])
+            return [pair for each in back for pair in await self._propose_arrival(each.team, [each])]
 
         await self._settle(remove)
 
-    async def _score(self, team_id: UUID, conversation_id: UUID) -> int | None:
-        """Return the score of a conversation that waits in a team's line, or None."""
+    async def _waiting(self, conversation_ids: Sequence[UUID]) -> list[Waiting]:
+        """Return those of some conversations that wait."""
         async with self._work.begin() as work:
-            row = await work.session.execute(
-                text("SELECT score FROM conversation WHERE id = :c AND state = 'waiting' AND team_id = :team"),
-                {"c": conversation_id, "team": team_id},
-            )
-            return row.scalar_one_or_none()
+            return [_waiting_of(row) for row in await work.session.execute(_THESE, {"ids": list(conversation_ids)})]
 
-    async def positions(self, team_id: UUID, conversation_ids: Sequence[UUID]) -> list[int | None]:
-        """Return each conversation's place in line, 1 being next; None when it is not in line (or Redis is away)."""
+    async def positions(self, lane: str, conversation_ids: Sequence[UUID]) -> list[int | None]:
+        """Return each conversation's place in a lane, 1 being next; None when it is not in line (or Redis is away)."""
         try:
-            places = await self._places(team_id, conversation_ids)
+            places = await self._places(lane, conversation_ids)
             if places is None:
                 await self.rebuild()
-                places = await self._places(team_id, conversation_ids)
+                places = await self._places(lane, conversation_ids)
         except (*FAILURES, Unavailable) as error:
             log.warning("queue.positions_failed", error=repr(error))
             places = None
         return places or [None] * len(conversation_ids)
 
-    async def _places(self, team_id: UUID, conversation_ids: Sequence[UUID]) -> list[int | None] | None:
+    async def _places(self, lane: str, conversation_ids: Sequence[UUID]) -> list[int | None] | None:
         """Ask Redis for places; None when it lost the index."""
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.exists(self._keys.epoch())
         for conversation_id in conversation_ids:
-            pipeline.zrank(self._keys.queue(team_id), str(conversation_id))
+            pipeline.zrank(self._keys.queue(lane), str(conversation_id))
         known, *ranks = await uncancelled(pipeline.execute)
         return [None if rank is None else rank + 1 for rank in ranks] if known else None
 
@@ -124,17 +126,14 @@ class Queue:
         """Offer again what waits although somebody is free: a crash, or a lost Redis, got in between."""
         async with self._work.begin() as work:
             stranded = (await work.session.execute(_MATCHABLE)).all()
-            if not stranded:
-                return
-            teams = {team for team, _, _ in stranded}
-            free = (await work.session.execute(_FREE_AGENTS, {"teams": list(teams)})).scalars().all()
-        for agent_id in free:
+        waiting = [_waiting_of(row) for row in stranded]
+        for agent_id in {agent_id for row in stranded for agent_id in row.agents}:
             await self.refresh_agent(agent_id)
-        for team in teams:
-            await self.arrive(team, [(c, score) for t, c, score in stranded if t == team])
+        for team in {each.team for each in waiting}:
+            await self.arrive(team, [each for each in waiting if each.team == team])
         # Whoever was paired by another process meanwhile must not stand in the index again.
-        for team, conversation_id, _ in stranded:
-            await self.remove(team, conversation_id)
+        for each in waiting:
+            await self.remove(each.lane, UUID(each.id))
 
     async def settle_doubts(self) -> None:
         """Compare if something was proposed and not settled: it stands in no line, and others would pass it."""
@@ -150,19 +149,22 @@ class Queue:
                 return
             async with self._work.begin() as work:
                 rows = (await work.session.execute(_WAITING)).all()
-            truth: dict[str, dict[str, int]] = {}
-            for team, conversation, score in rows:
-                truth.setdefault(str(team), {})[str(conversation)] = score
+            truth: dict[str, dict[str, Waiting]] = {}
+            for each in map(_waiting_of, rows):
+                truth.setdefault(each.lane, {})[each.id] = each
             root = self._keys.queue("")
             for key in await keys_like(self._redis, self._keys.queue("*")):
                 truth.setdefault(key.removeprefix(root), {})
-            for team, waiting in truth.items():
-                known = await members(self._redis, self._keys.queue(team))
-                missing = [(UUID(c), score) for c, score in waiting.items() if c not in known]
-                if missing:
-                    await self.arrive(UUID(team), missing)
+            rules = await hash_of(self._redis, self._keys.rules())
+            for lane, waiting in truth.items():
+                known = await members(self._redis, self._keys.queue(lane))
+                differing = [
+                    each for each in waiting.values() if each.id not in known or rules.get(each.id, "") != each.rule
+                ]
+                if differing:
+                    await self.arrive(lane.partition("+")[0], differing)
                 for conversation in known - waiting.keys():
-                    await self.remove(UUID(team), UUID(conversation))
+                    await self.remove(lane, UUID(conversation))
         except (*FAILURES, Unavailable) as error:
             self._in_doubt = True
             log.warning("queue.compare_postponed", error=repr(error))
@@ -178,84 +180,65 @@ class Queue:
             await work.session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": REBUILD_LOCK})
             if await self._redis.exists(self._keys.epoch()):
                 return
-            waiting = (await work.session.execute(_WAITING)).all()
+            waiting = [_waiting_of(row) for row in await work.session.execute(_WAITING)]
             agents = await candidates(work.session)
             await self._replace_index(waiting, agents)
         log.info("queue.rebuilt", waiting=len(waiting), agents=len(agents))
-        for team in {team for team, _, _ in waiting}:
+        for team in {each.team for each in waiting}:
             await self.arrive(team, [])
 
-    async def _replace_index(self, waiting: Sequence[tuple[UUID, UUID, int]], agents: Sequence[Candidate]) -> None:
-        patterns = (self._keys.queue("*"), self._keys.idle("*"), self._keys.agent("*"))
-        old = [key for pattern in patterns for key in await keys_like(self._redis, pattern)]
+    async def _replace_index(self, waiting: Sequence[Waiting], agents: Sequence[Candidate]) -> None:
+        old = await keys_like(self._redis, f"{self._keys.index}*")
         pipeline = self._redis.pipeline(transaction=False)
         if old:
             pipeline.delete(*old)
-        for team_id, conversation_id, score in waiting:
-            pipeline.zadd(self._keys.queue(team_id), {str(conversation_id): score})
+        for each in waiting:
+            pipeline.zadd(self._keys.queue(each.lane), {each.id: each.score})
+            pipeline.sadd(self._keys.lanes(each.team), each.lane)
+            if each.rule:
+                pipeline.hset(self._keys.rules(), each.id, each.rule)
         for agent in agents:
-            pipeline.hset(
-                self._keys.agent(agent.id),
-                mapping={
-                    "load": agent.load,
-                    "capacity": agent.capacity,
-                    "rev": agent.rev,
-                    "last": agent.last_ms,
-                    "teams": ",".join(agent.teams),
-                },
-            )
-            if agent.has_room:
-                for team in agent.teams:
-                    pipeline.zadd(self._keys.idle(team), {agent.id: agent.least_busy})
+            pipeline.hset(self._keys.agent(agent.id), items=list(chain.from_iterable(agent_fields(agent).items())))
+            for place in agent.places:
+                if agent.place_in(place.team):
+                    pipeline.zadd(self._keys.idle(place.team), {agent.id: agent.score(place.strategy)})
         # Last: until it is there, every script refuses to work on a half-built index.
         pipeline.set(self._keys.epoch(), str(uuid7()))
         await pipeline.execute()
 
-    async def _propose_arrival(self, team: str, waiting: Sequence[tuple[str, int]]) -> list[Pair]:
-        args: list[str | int] = [self._keys.root, to_ms(clock.now()), team]
-        for conversation, score in waiting:
-            args += [score, conversation]
-        return await self._run(self._arrival, self._keys.queue(team), args)
+    async def _propose_arrival(self, team: str, waiting: Sequence[Waiting]) -> list[Pair]:
+        return await self._run(self._arrival, self._keys.lanes(team), arrival_args(waiting))
 
     async def _propose_slot(self, agent_id: UUID) -> list[Pair]:
         async with self._work.begin() as work:
             agent = await candidate(work.session, agent_id)
-        if agent is None:
-            return []
-        args = [
-            self._keys.root,
-            to_ms(clock.now()),
-            agent.id,
-            agent.load,
-            agent.capacity,
-            agent.rev,
-            agent.last_ms,
-            ",".join(agent.teams),
-        ]
-        return await self._run(self._slot_freed, self._keys.agent(agent_id), args)
+        return await self._run(self._slot_freed, self._keys.agent(agent_id), slot_args(agent)) if agent else []
 
     async def _run(self, script: Script, key: str, args: Sequence[str | int]) -> list[Pair]:
+        args = [self._keys.index, to_ms(clock.now()), *args]
         try:
             found = await script(self._redis, [key], args)
         except IndexLost:
             await self.rebuild()
             found = await script(self._redis, [key], args)
-        return [Pair(c.decode(), a.decode(), t.decode(), int(s)) for c, a, t, s in found]
+        return pairs_of(found)
 
     async def _settle(self, propose: Callable[[], Awaitable[list[Pair]]]) -> None:
         """Propose, claim, and go on with what was refused until nothing is."""
         try:
+            began = time.perf_counter()
             pairs = await propose()
             for _ in range(MAX_ROUNDS):
                 if not pairs:
                     return
+                took_ms = (time.perf_counter() - began) * 1000
                 async with self._work.begin() as work:
-                    refused = await offer_pairs(work, pairs, clock.now())
-                    back = await self._still_waiting(work, refused)
-                pairs: list[Pair] = []
+                    refused = await offer_pairs(work, pairs, clock.now(), took_ms)
+                began, pairs = time.perf_counter(), list[Pair]()
                 # First back in line, then the agents: else whoever came later would be next.
-                for pair in back:
-                    pairs += await self._propose_arrival(pair.team, [(pair.conversation, pair.score)])
+                if refused:
+                    for each in await self._waiting([UUID(pair.conversation) for pair in refused]):
+                        pairs += await self._propose_arrival(each.team, [each])
                 for agent in {pair.agent for pair in refused}:
                     pairs += await self._propose_slot(UUID(agent))
             self._in_doubt = self._in_doubt or bool(pairs)
@@ -263,12 +246,13 @@ class Queue:
             self._in_doubt = True
             log.warning("queue.postponed", error=repr(error))
 
-    async def _still_waiting(self, work: Work, refused: Sequence[Pair]) -> list[Pair]:
-        if not refused:
-            return []
-        rows = await work.session.execute(
-            text("SELECT id::text, team_id::text FROM conversation WHERE id = ANY (:ids) AND state = 'waiting'"),
-            {"ids": [UUID(pair.conversation) for pair in refused]},
-        )
-        teams = dict(rows.all())
-        return [replace(pair, team=teams[pair.conversation]) for pair in refused if pair.conversation in teams]
+
+def _waiting_of(row: Row[Any]) -> Waiting:
+    return Waiting(
+        str(row.id),
+        str(row.team_id),
+        row.score,
+        tuple(row.skills),
+        str(row.reserved_for) if row.reserved_for else None,
+        tuple(str(each) for each in row.declined),
+    )

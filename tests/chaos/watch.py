@@ -78,7 +78,7 @@ class Watch:
         indexed: set[str] = set()
         async with self._house.redis() as redis:
             for team in teams:
-                indexed |= await members(redis, self._house.keys.queue(team))
+                indexed |= await members(redis, self._house.keys.queue(str(team)))
         waiting = {(row["c"], row["gen"]): row for row in await self._waiting(teams)}
         now = time.monotonic()
         # Who waited before and after the look at Redis, unchanged, should be in it; who waited at neither should not.

@@ -1,10 +1,25 @@
--- A conversation waits. KEYS[1] the team's queue.
--- ARGV: root, now (ms), team, then pairs of score (ms) and conversation; none of them only drains.
--- Returns an array of {conversation, agent, team, score}, or the error NOEPOCH when the index is gone.
+-- Conversations wait. KEYS[1] the set of the team's lanes.
+-- ARGV: root, now (ms), then for each conversation score (ms), id, lane and rule; none of them looks at all lanes.
+-- Returns an array of {conversation, agent, lane, score}, or the error NOEPOCH when the index is gone.
 if not known() then
     return redis.error_reply('NOEPOCH')
 end
-for i = 4, #ARGV, 2 do
-    redis.call('ZADD', KEYS[1], 'NX', ARGV[i], ARGV[i + 1])
+local lanes, seen = {}, {}
+for i = 3, #ARGV, 4 do
+    local score, conversation, lane, rule = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+    redis.call('ZADD', root .. 'q:' .. lane, 'NX', score, conversation)
+    if rule == '' then
+        redis.call('HDEL', root .. 'rules', conversation)
+    else
+        redis.call('HSET', root .. 'rules', conversation, rule)
+    end
+    if not seen[lane] then
+        seen[lane] = true
+        redis.call('SADD', KEYS[1], lane)
+        table.insert(lanes, lane)
+    end
 end
-return drain({ ARGV[3] })
+if #lanes == 0 then
+    lanes = redis.call('SMEMBERS', KEYS[1])
+end
+return drain(lanes)

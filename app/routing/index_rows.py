@@ -1,0 +1,39 @@
+"""How the index in Redis writes down who waits and who is there; the scripts read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from app.routing.assignment import Candidate, Pair, Waiting
+
+
+def arrival_args(waiting: Iterable[Waiting]) -> list[str | int]:
+    """Return what arrival.lua wants to know of conversations."""
+    args: list[str | int] = []
+    for each in waiting:
+        args += [each.score, each.id, each.lane, each.rule]
+    return args
+
+
+def slot_args(agent: Candidate) -> list[str | int]:
+    """Return what slot_freed.lua wants to know of an agent."""
+    return [agent.id, *agent_fields(agent).values()]
+
+
+def agent_fields(agent: Candidate) -> dict[str, str | int]:
+    """Return an agent's hash. A place is written team:strategy:room, room being empty without a bound of its own."""
+    places = (f"{place.team}:{place.strategy}:{'' if place.room is None else place.room}" for place in agent.places)
+    return {
+        "load": agent.load,
+        "capacity": agent.capacity,
+        "rev": agent.rev,
+        "last": agent.last_ms,
+        "free": agent.free_ms,
+        "places": ",".join(places),
+        "skills": ",".join(agent.skills),
+    }
+
+
+def pairs_of(found: Sequence[tuple[bytes, bytes, bytes, bytes]]) -> list[Pair]:
+    """Return the pairs that a script proposed."""
+    return [Pair(c.decode(), a.decode(), lane.decode(), int(score)) for c, a, lane, score in found]
