@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from app.chat import routes as chat_routes
 from app.chat.journal import Draft, Journal, Outcome
 from app.chat.wire import draft_frame, encode
 from app.errors import DeskbellError
+from app.events import Event
 from app.gateway import heartbeat, long_poll, visitor_session
 from app.gateway.comings import Comings
 from app.gateway.connection import Connection
@@ -87,7 +88,7 @@ class Deskbell:
         self.lease_database = Database(settings.database_url, 1)
         self.lease_work = WorkUnits(self.lease_database, self.reactions)
         promise = promises.LetterPromises(settings.mail_gather_seconds) if settings.mail_url else None
-        self.work = WorkUnits(self.database, self.reactions, promise=promise)
+        self.work = WorkUnits(self.database, self.reactions, promise=promise, trouble=self._trouble)
         self.redis = connect(settings.redis_url)
         self.limits = Limits(self.redis, keys.limit(""))
         self.queue = Queue(self.redis, keys, self.work)
@@ -253,6 +254,12 @@ class Deskbell:
         self.hub.event(draft.conversation_id, draft.lane, outcome.seq, draft_frame(draft, outcome))
         if outcome.state != "active":
             self.previews.touch(draft.conversation_id)
+
+    def _trouble(self, in_doubt: Sequence[Event]) -> None:
+        """Postgres failed under a transaction: here and elsewhere somebody may not have been told what it did."""
+        self.tail_check.soon()
+        if in_doubt:
+            self.background(self.reactions.in_doubt(in_doubt))
 
     def _present(self, subject: UUID, kind: Kind, online: bool) -> None:
         """A visitor came or went: their agents see it."""

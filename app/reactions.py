@@ -6,6 +6,7 @@ answer waits for Redis. The sweeper does again whatever a crash kept from happen
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,9 @@ from app.chat.events import (
     OfferWithdrawn,
 )
 from app.chat.heads import heads_by_id
+from app.chat.messages import key_at
 from app.chat.wire import encode, line_frame
+from app.errors import Unavailable
 from app.events import Event
 from app.identity.events import AgentChanged, SessionsRevoked, TeamChanged
 from app.identity.models import TeamMember
@@ -35,6 +38,8 @@ from app.routing.events import OfferMade
 from app.routing.queue import Queue
 
 _MOVED = b"!moved"
+DOUBT_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+"""Pauses before the looks whether a commit that was not answered has been carried out."""
 
 
 class Reactions:
@@ -68,6 +73,27 @@ class Reactions:
             react = self._table.get(type(fact))
             if react is not None:
                 react(fact)
+
+    async def in_doubt(self, facts: Sequence[Event]) -> None:
+        """React to the facts of a commit that was not answered, if it was carried out: its line is there then.
+
+        Nearly everything that others must hear of at once writes one. An offer that nobody hears of would cost its
+        agent their place; the rest is found by the tail check and the sweeper.
+        """
+        line = next((fact for fact in facts if isinstance(fact, LineAppended)), None)
+        if line is None:
+            return
+        for pause_s in DOUBT_S:
+            await asyncio.sleep(pause_s)
+            try:
+                async with self._work.begin() as work:
+                    there = await key_at(work.session, line.conversation_id, line.lane, line.seq)
+            except Unavailable:
+                continue
+            if there is not None:
+                if there == line.m:
+                    await self(facts)
+                return
 
     def _tell_line(self, fact: LineAppended) -> None:
         self._outlet.event(fact.conversation_id, fact.lane, fact.seq, line_frame(fact))

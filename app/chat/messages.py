@@ -34,6 +34,7 @@ _BEFORE = text(
 )
 _HEADS = text("SELECT id, public_seq, internal_seq FROM conversation WHERE id = ANY (:ids)")
 
+_KEY = text("SELECT m FROM message WHERE conversation_id = :c AND lane = :lane AND seq = :seq")
 _STATES = text(f"SELECT c.id, c.visitor_id, c.gen, c.state, {LANE} AS lane FROM conversation c WHERE c.id = ANY (:ids)")
 
 
@@ -80,6 +81,11 @@ async def lane_heads(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, t
     """Return (public, internal) sequence heads of conversations."""
     rows = await session.execute(_HEADS, {"ids": list(ids)})
     return {row.id: (row.public_seq, row.internal_seq) for row in rows}
+
+
+async def key_at(session: AsyncSession, conversation_id: UUID, lane: int, seq: int) -> UUID | None:
+    """Return the id of what has a number in a lane, or None."""
+    return await session.scalar(_KEY, {"c": conversation_id, "lane": lane, "seq": seq})
 
 
 async def states_of(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, tuple[UUID, int, str, str]]:

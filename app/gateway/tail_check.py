@@ -25,6 +25,8 @@ from app.protocol.frames import HeadChanged
 log = structlog.get_logger()
 
 EVERY_S = 10.0
+REST_S = 1.0
+"""Least time between two checks, however often somebody calls for one."""
 OVERLAP_S = 5.0
 """Changes commit a little later than they are dated."""
 AT_ONCE = 100
@@ -33,7 +35,7 @@ BREATH_S = 0.05
 
 
 class TailCheck:
-    """Asks Postgres whose head moved, every EVERY_S and whenever the bus may have lost something."""
+    """Asks Postgres whose head moved: every EVERY_S, and when the bus or Postgres may have lost what should be told."""
 
     def __init__(self, hub: Hub, following: Following, work: WorkUnits) -> None:
         self._hub = hub
@@ -54,6 +56,7 @@ class TailCheck:
                     await self._now.wait()
             except TimeoutError:
                 pass
+            await asyncio.sleep(self._checked_at + REST_S - time.monotonic())
             self._now.clear()
             try:
                 await self._check()

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from typing import Annotated
 
+import asyncpg
 from fastapi import Depends
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -19,6 +20,7 @@ from app.infra.database import Database
 
 React = Callable[[Sequence[Event]], Awaitable[None]]
 Promise = Callable[["Work"], Awaitable[None]]
+Trouble = Callable[[Sequence[Event]], None]
 PATIENCE_S = 8.0
 """How long a transaction may take, with the wait for a connection: a socket that is silent for 25 s is closed."""
 
@@ -51,6 +53,8 @@ class WorkUnits:
         patience_s: most seconds for a transaction; None: as long as it takes.
         promise: called before a commit when facts were recorded: what must follow from them is written down in the
             same transaction, as jobs.
+        trouble: called when Postgres failed under a transaction, with the facts of a commit that was not answered:
+            they may have come true, and nobody was told.
     """
 
     def __init__(
@@ -59,11 +63,13 @@ class WorkUnits:
         react: React,
         patience_s: float | None = PATIENCE_S,
         promise: Promise | None = None,
+        trouble: Trouble = lambda _: None,
     ) -> None:
         self._database = database
         self._react = react
         self._patience_s = patience_s
         self._promise = promise
+        self._trouble = trouble
 
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[Work]:
@@ -73,19 +79,25 @@ class WorkUnits:
             Unavailable: Postgres cannot be reached, does not answer, or refused for a passing reason. If the commit
                 itself was not answered it may be done all the same: every command can be given again.
         """
+        in_doubt: list[Event] = []
         try:
             async with asyncio.timeout(self._patience_s), self._database.sessions() as session:
                 work = Work(session)
                 yield work
                 if work.facts and self._promise is not None:
                     await self._promise(work)
+                in_doubt = work.facts
                 await session.commit()
-        except DBAPIError as error:
-            if is_passing(error):
-                raise Unavailable("The database cannot be reached; try again.", retry_after_s=1) from error
-            raise
-        except (OSError, PoolTimeout) as error:
+        except (DBAPIError, OSError, PoolTimeout, asyncpg.InternalClientError) as error:
+            if isinstance(error, DBAPIError) and not is_passing(error):
+                raise
+            self._trouble(in_doubt)
             raise Unavailable("The database cannot be reached; try again.", retry_after_s=1) from error
+        except asyncio.CancelledError:
+            # Whoever asked has gone in the middle of the commit.
+            if in_doubt:
+                self._trouble(in_doubt)
+            raise
         if work.facts:
             await self._react(work.facts)
 
