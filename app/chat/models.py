@@ -33,8 +33,8 @@ class Conversation(Model):
     which the episode began: what was said before it belongs to an earlier one. `passed_by` is the agent who passed it
     on, until somebody has it; in another team's line it goes back to them at `returns_at`. While it waits, its agent
     must have all of `skills`, it is `reserved_for` one agent until `reserved_until`, and not for those who `declined`
-    it until `declined_until`. Up to `mailed_seq` no answer needs to go to the visitor by mail (any more); `mailed_at` is
-    when the last one was put on its way.
+    it until `declined_until`. Up to `mailed_seq` no answer needs to go to the visitor by mail (any more); `mailed_at`
+    is when the last one was put on its way.
     """
 
     __tablename__ = "conversation"
