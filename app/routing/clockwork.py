@@ -29,7 +29,7 @@ _OVERFLOWING = text(
 SELECT t.id, t.overflow_team_id FROM team t
 WHERE t.overflow_team_id IS NOT NULL AND t.overflow_after_s IS NOT NULL AND EXISTS (
     SELECT 1 FROM conversation c WHERE c.team_id = t.id AND c.state = 'waiting' AND NOT c.overflowed
-      AND c.returns_at IS NULL AND c.queued_at < :now - make_interval(secs => t.overflow_after_s)
+      AND c.returns_at IS NULL AND c.queued_at < CAST(:now AS timestamptz) - make_interval(secs => t.overflow_after_s)
 )
 """
 )
@@ -38,7 +38,8 @@ _WAITED_TOO_LONG = text(
     f"""
 SELECT {COLUMNS} FROM conversation c JOIN team t ON t.id = c.team_id
 WHERE c.team_id = ANY (:teams) AND c.state = 'waiting' AND NOT c.overflowed AND c.returns_at IS NULL
-  AND c.queued_at < :now - make_interval(secs => t.overflow_after_s) AND c.changed_at < :now - interval '2 seconds'
+  AND c.queued_at < CAST(:now AS timestamptz) - make_interval(secs => t.overflow_after_s)
+  AND c.changed_at < CAST(:now AS timestamptz) - interval '2 seconds'
 ORDER BY c.score, c.id LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
 """
 )

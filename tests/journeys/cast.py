@@ -22,7 +22,9 @@ class Shop:
     team_id: object
     identity_secret: str
 
-    async def hire(self, name: str, *, capacity: int = 4, role: str = "agent") -> AgentOnDuty:
+    async def hire(
+        self, name: str, *, capacity: int = 4, role: str = "agent", skills: tuple[str, ...] = ()
+    ) -> AgentOnDuty:
         """Add an agent to the team, with a session."""
         async with self.database.sessions() as session:
             agent = Agent(
@@ -32,6 +34,7 @@ class Shop:
                 password_hash="not a hash: nobody signs in with it",
                 role=role,
                 capacity=capacity,
+                skills=sorted(skills),
             )
             session.add(agent)
             await session.flush()
