@@ -65,6 +65,7 @@ async def give_back(work: Work, conversation: Conversation, now: datetime) -> bo
     # A team had its chance; an agent's miss leaves it in the line it came from.
     was_in_line = conversation.returns_at is not None
     conversation.passed_by = conversation.returns_at = None
+    conversation.declined, conversation.declined_until = [], None
     if not await is_connected(work.session, agent_id):
         return False
     try:
@@ -127,5 +128,7 @@ def wait_in(work: Work, conversation: Conversation, team_id: UUID, returns_at: d
     sender, before = conversation.passed_by, conversation.team_id
     conversation.previous_team_id, conversation.team_id = before, team_id
     conversation.returns_at = returns_at
+    # Their slot is free now: without this they would be the next to get it.
+    conversation.declined, conversation.declined_until = [sender] if sender else [], returns_at
     changed(work, conversation, now, sender)
     work.record(queued(conversation))

@@ -210,7 +210,8 @@ async def _miss(work: Work, conversation: Conversation, reason: str, now: dateti
     conversation.reserved_for = conversation.reserved_until = None
     if not passed and await _asks(work.session, conversation):
         conversation.declined = sorted({*conversation.declined, agent_id})
-        conversation.declined_until = now + timedelta(seconds=DECLINED_S)
+        until = now + timedelta(seconds=DECLINED_S)
+        conversation.declined_until = max(conversation.declined_until or until, until)
     await free_slot(work.session, AgentId(agent_id))
     name = await work.session.scalar(select(Agent.name).where(Agent.id == agent_id))
     data = {"agent": {"id": str(agent_id), "name": name}, "reason": reason}

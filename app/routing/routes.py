@@ -25,9 +25,9 @@ ORDER BY {ELIGIBLE} AND a.load < a.capacity DESC, {ELIGIBLE} DESC, lower(a.name)
 
 @router.get("/api/colleagues")
 async def get_colleagues(agent: SignedIn, work: RequestWork) -> Colleagues:
-    """Whom a conversation can be passed to: those with room first; teams that the asking agent is not in."""
+    """Whom a conversation can be passed to: those with room first."""
     people = await work.session.execute(_AGENTS, {"agent": agent.id})
-    teams = [team for team in await all_teams(work.session) if team.id not in agent.team_ids]
+    teams = await all_teams(work.session)
     now = clock.now()
     return Colleagues(
         agents=[

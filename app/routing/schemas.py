@@ -15,7 +15,7 @@ class ColleagueView(BaseModel):
 
 
 class TeamView(BaseModel):
-    """Another team; `available`: it is open, and somebody takes chats there."""
+    """A team; `available`: it is open, and somebody takes chats there."""
 
     id: str
     name: str

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.chat.conversations import Actor, lock, touched
+from app.chat.conversations import Actor, lock, queued, touched
 from app.chat.models import Conversation
 from app.chat.transfer import give_back, let_go, wait_in
 from app.errors import Conflict, Invalid, NotFound
-from app.identity.models import Agent, Team, TeamMember
+from app.identity.models import Agent, Team
 from app.ids import AgentId
 from app.infra.work import Work
 from app.routing.availability import ELIGIBLE, availability
@@ -24,6 +25,12 @@ _TAKE = text(
     f"""
 UPDATE agent a SET load = a.load + 1, rev = a.rev + 1, last_assigned_at = :now
 WHERE a.id = :agent AND a.load < a.capacity AND {ELIGIBLE} RETURNING a.id
+"""
+)
+_SKILLS = text(
+    f"""
+SELECT a.skills FROM team_member tm JOIN agent a ON a.id = tm.agent_id
+WHERE tm.team_id = :team AND a.id <> :sender AND {ELIGIBLE}
 """
 )
 _TAKES_CHATS = text(f"SELECT 1 FROM agent a WHERE a.id = :agent AND {ELIGIBLE}")
@@ -67,24 +74,31 @@ async def pass_to_agent(
 async def pass_to_team(
     work: Work, conversation_id: UUID, gen: int, sender: Actor, team_id: UUID, note: str, now: datetime
 ) -> Conversation:
-    """Put the sender's conversation in another team's line, at the place of its score.
+    """Put the sender's conversation in a team's line, at the place of its score; the sender does not get it from there.
 
     Raises:
-        Invalid: the sender is of that team: they could get it again.
         NotFound: there is no such team.
         Conflict: `stale`, `not_yours`, `conversation_closed`; `no_agents`: nobody there takes chats now.
     """
     team = await work.session.get(Team, team_id)
     if team is None:
         raise NotFound
-    if await work.session.get(TeamMember, (team_id, sender.id)) is not None:
-        raise Invalid("You are in that team yourself: choose one of its agents.", field="team")
-    if not (await availability(work.session, team_id, now)).now:
-        raise Conflict(f"Nobody of {team.name} takes chats right now.", code="no_agents")
     to = {"team": {"id": str(team.id), "name": team.name}}
     conversation = await let_go(work, conversation_id, gen, sender, to, note, now)
+    others = await _others(work.session, team_id, sender.id)
+    if not others or not (await availability(work.session, team_id, now)).now:
+        raise Conflict(f"Nobody of {team.name} takes chats right now.", code="no_agents")
+    if not any(set(conversation.skills) <= skills for skills in others):
+        # Whoever passes it on knows better than what was asked for at the beginning.
+        conversation.skills = []
     wait_in(work, conversation, team_id, now + timedelta(seconds=RETURN_S), now)
     return conversation
+
+
+async def _others(session: AsyncSession, team_id: UUID, sender_id: UUID) -> list[set[str]]:
+    """Return the skills of each agent of a team who takes chats, but for the sender."""
+    rows = await session.scalars(_SKILLS, {"team": team_id, "sender": sender_id})
+    return [set(skills) for skills in rows]
 
 
 async def return_unanswered(work: Work, now: datetime) -> bool:
@@ -101,5 +115,7 @@ async def return_unanswered(work: Work, now: datetime) -> bool:
     )
     if conversation is None:
         return False
-    await give_back(work, conversation, now)
+    if not await give_back(work, conversation, now):
+        # It stays in line, and the sender may have it from there like anybody else.
+        work.record(queued(conversation))
     return True

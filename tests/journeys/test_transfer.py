@@ -160,7 +160,6 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(stage: Stage) -> No
     closed = await stage.shop()
     for to, code in (
         ({"agent": ana_duty.id}, "invalid"),
-        ({"team": str(shop.team_id)}, "invalid"),
         ({}, "invalid"),
         ({"agent": ben_duty.id, "team": str(billing.team_id)}, "invalid"),
         ({"agent": c}, "not_found"),
@@ -202,3 +201,25 @@ async def test_what_comes_back_goes_on_where_the_agent_stood(stage: Stage) -> No
         await ana.until(lambda f, number=number: f.get("data") == {"text": f"Hello? {number}"})
     numbers = [e["s"] for e in ana.events[c, "public"]]
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
+
+
+async def test_passed_to_their_own_team_it_goes_to_somebody_else(stage: Stage) -> None:
+    shop = await stage.shop()
+    ana, vera = await stage.agent(await shop.hire("Ana", capacity=1)), await stage.visitor(shop)
+    c, gen = await stage.chat(vera, ana)
+    passed: Frame = {"t": "transfer", "c": c, "gen": gen, "team": str(shop.team_id), "note": "I must leave."}
+    assert (await ana.refused(passed))["code"] == "no_agents", "nobody but her is there"
+    ben_duty = await shop.hire("Ben", capacity=1)
+    ben = await stage.agent(ben_duty)
+    vic = await stage.visitor(shop)
+    vics = (await vic.command({"t": "start"}))["c"]
+    head = await ben.head(vics, "active")
+    await ana.command(passed)
+    # Her slot is free now, and she came first in line: it is not for her.
+    await vera.until(lambda f: f["t"] == "queue" and f["position"] == 1)
+    vin = await stage.visitor(shop)
+    await vin.command({"t": "start"})
+    await vin.event("joined")
+    assert sum(frame["t"] == "offer" and frame["c"] == c for frame in ana.log) == 1
+    await ben.command({"t": "close", "c": vics, "gen": head["gen"]})
+    await named(ben, c, "active", "Ben")
