@@ -16,10 +16,12 @@ CREATE TABLE chaos_audit (
     owned int,
     capacity int,
     open_stints int,
-    -- At a commit that offers: who of the same team waits, since when, although their (score, id) is smaller.
+    -- At a commit that offers: who of the same lane waits, whom this agent may have, although their (score, id) is
+    -- smaller; and since when that is so.
     overtook uuid,
     overtook_since timestamptz
 );
+CREATE TABLE chaos_ruled (conversation uuid PRIMARY KEY, at timestamptz NOT NULL);
 CREATE TABLE chaos_went_back (at timestamptz NOT NULL DEFAULT clock_timestamp(), words text NOT NULL);
 
 CREATE FUNCTION chaos_conversation() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -32,20 +34,30 @@ BEGIN
            (SELECT count(*) FROM conversation c WHERE c.agent_id = x.id AND c.state IN ('offered', 'active')) AS owned
     INTO a FROM agent x WHERE x.id = NEW.agent_id;
     IF NEW.state = 'offered' THEN
-        SELECT id, changed_at INTO passed FROM conversation
-        WHERE team_id = NEW.team_id AND state = 'waiting' AND (score, id) < (NEW.score, NEW.id)
-        ORDER BY changed_at LIMIT 1;
+        SELECT c.id, greatest(c.changed_at, r.at) AS since INTO passed
+        FROM conversation c LEFT JOIN chaos_ruled r ON r.conversation = c.id
+        WHERE c.team_id = NEW.team_id AND c.skills = NEW.skills AND c.state = 'waiting'
+          AND (c.score, c.id) < (NEW.score, NEW.id)
+          AND coalesce(c.reserved_for, NEW.agent_id) = NEW.agent_id AND NOT NEW.agent_id = ANY (c.declined)
+        ORDER BY since LIMIT 1;
         INSERT INTO chaos_audit (conversation, state, agent, gen, before_gen, load, owned, capacity, open_stints, overtook,
                                  overtook_since)
         VALUES (NEW.id, NEW.state, NEW.agent_id, NEW.gen, CASE TG_OP WHEN 'UPDATE' THEN OLD.gen END, a.load, a.owned,
                 a.capacity, (SELECT count(*) FROM stint s JOIN episode e ON e.id = s.episode_id
-                             WHERE e.conversation_id = NEW.id AND s.ended_at IS NULL), passed.id, passed.changed_at);
+                             WHERE e.conversation_id = NEW.id AND s.ended_at IS NULL), passed.id, passed.since);
         RETURN NULL;
     END IF;
     INSERT INTO chaos_audit (conversation, state, agent, gen, before_gen, load, owned, capacity, open_stints)
     VALUES (NEW.id, NEW.state, NEW.agent_id, NEW.gen, CASE TG_OP WHEN 'UPDATE' THEN OLD.gen END, a.load, a.owned, a.capacity,
             (SELECT count(*) FROM stint s JOIN episode e ON e.id = s.episode_id
              WHERE e.conversation_id = NEW.id AND s.ended_at IS NULL));
+    RETURN NULL;
+END $$;
+
+-- Others may have it than before.
+CREATE FUNCTION chaos_rule() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO chaos_ruled VALUES (NEW.id, clock_timestamp()) ON CONFLICT (conversation) DO UPDATE SET at = excluded.at;
     RETURN NULL;
 END $$;
 
@@ -76,6 +88,9 @@ CREATE CONSTRAINT TRIGGER chaos_conversation_moved AFTER UPDATE ON conversation
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (OLD.gen <> NEW.gen OR OLD.state <> NEW.state OR OLD.agent_id IS DISTINCT FROM NEW.agent_id)
     EXECUTE FUNCTION chaos_conversation();
+CREATE TRIGGER chaos_conversation_ruled AFTER UPDATE ON conversation FOR EACH ROW
+    WHEN (OLD.declined <> NEW.declined OR OLD.reserved_for IS DISTINCT FROM NEW.reserved_for)
+    EXECUTE FUNCTION chaos_rule();
 CREATE CONSTRAINT TRIGGER chaos_agent_moved AFTER UPDATE ON agent
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (OLD.load <> NEW.load OR OLD.capacity <> NEW.capacity)

@@ -13,7 +13,8 @@ WITHIN_S = 45.0
 """A process that died is buried after its lease; a half-open socket is given up after 25 s of silence."""
 CONNECTIONS_A_PROCESS = 16
 """Of Postgres: the pool and its overflow, the lease's, the journal's, and one that is just being replaced."""
-KNOWN_KEYS = ("epoch", "q:", "idle:", "agent:", "limit:")
+KNOWN_KEYS = ("epoch", "q:", "lanes:", "rules", "idle:", "agent:")
+"""Of the index. Beside it there are the counters of limits."""
 _OPEN = {"01", "08"}
 """TCP states: established, and closed by the other side only."""
 
@@ -45,7 +46,8 @@ async def _left(house: House) -> list[str]:
         left.append(f"Postgres has {backends} connections")
     async with house.redis() as redis:
         keys = await keys_like(redis, "*")
-    strange = [key for key in keys if not key.startswith(tuple(house.keys.root + known for known in KNOWN_KEYS))]
+    known = (house.keys.limit(""), *(house.keys.index + name for name in KNOWN_KEYS))
+    strange = [key for key in keys if not key.startswith(known)]
     if strange:
         left.append(f"Redis holds {strange[:5]}")
     return left

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import sys
 import time
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from tests.chaos.baseline import left_behind, memory_mb
+from tests.chaos.crowding import crowding
 from tests.chaos.evidence import LANES, Outage, gather
 from tests.chaos.faults import Fault, Field, all_faults
 from tests.chaos.house import House
@@ -22,7 +22,7 @@ from tests.chaos.invariants import judge
 from tests.chaos.invariants.ownership import overtakings
 from tests.chaos.ledger import Frame
 from tests.chaos.scene import Cast, Scene, set_scene
-from tests.chaos.watch import INDEX_WITHIN_S, SWEEPS, Watch
+from tests.chaos.watch import INDEX_WITHIN_S, Watch
 
 TOGETHER = 3
 LONG = ("gateway.deploy", "gateway.leave", "gateway.sleep", "redis.cold_rush")
@@ -101,6 +101,7 @@ class Round:
     told: set[str] = field(default_factory=set)
     began_at: float = 0.0
     ended_at: float = 0.0
+    crowding: float = 1.0
     longest_beside_s: float = 0.0
     longest_off_s: float = 0.0
     longest_overtaken_s: float = 0.0
@@ -197,13 +198,14 @@ async def _end(house: House, played: Round, watch: Watch) -> None:
         person.silent = True
     await _catch_up(house, played, "the end", exact=True)
     if played.manner.thorough:
-        await _until(lambda: watch.index_is_right, INDEX_WITHIN_S * SWEEPS)
+        await _until(lambda: watch.index_is_right, INDEX_WITHIN_S * crowding())
         if not watch.index_is_right:
             played.found.append(("I12", "in the end Redis and Postgres differ about who waits"))
 
 
 async def _judge(house: House, played: Round, *, final: bool) -> None:
-    evidence = await gather(house, played.scene, played.outages, played.found, final=final)
+    played.crowding = max(played.crowding, crowding())
+    evidence = await gather(house, played.scene, played.outages, played.found, crowding=played.crowding, final=final)
     played.breaches = judge(evidence)
     played.longest_overtaken_s = max((waited_s for _, waited_s in overtakings(evidence)), default=0.0)
 
@@ -252,7 +254,7 @@ async def _break(house: House, played: Round, step: Step, chance: random.Random)
 async def _look_at_the_wreck(house: House, played: Round) -> None:
     """Judge while it is broken, if Postgres can be read: what nobody has sent again yet is seen only now."""
     try:
-        evidence = await gather(house, played.scene, played.outages, [], final=False)
+        evidence = await gather(house, played.scene, played.outages, [], crowding=played.crowding, final=False)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         return
     noted = set(played.found)
@@ -324,11 +326,6 @@ def _laggards(scene: Scene, marks: dict[str, Frame], now: dict[str, Frame]) -> d
                 words = f"has {have} of {head[lane]} of {c} ({lane}, theirs: {c in agent.mine})"
                 late.setdefault(agent.name, words)
     return late
-
-
-def crowding() -> float:
-    """Return how many times slower everything is because others want the machine too: 1 to 5."""
-    return min(5.0, max(1.0, os.getloadavg()[0] / (2 * (os.cpu_count() or 1))))
 
 
 async def _until(true: Callable[[], bool], within_s: float) -> None:

@@ -59,6 +59,7 @@ class Evidence:
     Attributes:
         tick: what happened in the ledger later is not judged yet.
         heads, rows, audit: of this round's conversations; heads and rows are of one moment.
+        crowding: the most that the machine has been crowded by others in this round, see `crowding`.
         final: everybody has fallen silent and caught up: what must be so in the end may be judged too.
         found: what watchers found while it ran: (invariant, words).
     """
@@ -70,6 +71,7 @@ class Evidence:
     audit: list[Frame]
     went_back: list[str]
     outages: list[Outage]
+    crowding: float
     final: bool
     found: list[tuple[str, str]] = field(default_factory=list)
 
@@ -109,6 +111,7 @@ async def gather(
     outages: list[Outage],
     found: list[tuple[str, str]],
     *,
+    crowding: float,
     final: bool,
 ) -> Evidence:
     """Read what there is to be judged by."""
@@ -122,4 +125,4 @@ async def gather(
             back = [row["words"] for row in await connection.fetch("SELECT words FROM chaos_went_back")]
     finally:
         await connection.close()
-    return Evidence(scene.ledger, tick, heads, rows, audit, back, outages, final, found)
+    return Evidence(scene.ledger, tick, heads, rows, audit, back, outages, crowding, final, found)

@@ -69,6 +69,7 @@ def details(rounds: Sequence[Round]) -> dict[str, Any]:
                 "breaches": {name: words for name, words in each.breaches.items() if words},
                 "reconnects": each.scene.ledger.reconnects,
                 "refusals": dict(each.scene.ledger.refusals),
+                "crowding": round(each.crowding, 1),
                 "longest_beside_s": round(each.longest_beside_s, 2),
                 "longest_index_off_s": round(each.longest_off_s, 2),
                 "longest_overtaken_s": round(each.longest_overtaken_s, 2),

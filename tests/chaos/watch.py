@@ -10,22 +10,24 @@ import asyncpg
 
 from app.infra.presence import live_sql
 from app.infra.redis import FAILURES, members
+from tests.chaos.crowding import crowding
 from tests.chaos.house import House
 from tests.chaos.scene import Scene
 
 EVERY_S = 0.25
-BESIDE_EACH_OTHER_S = 1.0
-"""I13. In good times; the verdict comes at BUSY times as long, so that a busy machine cannot fail it."""
-BUSY = 8.0
-INDEX_WITHIN_S = 30.0
-"""I12. The sweep that compares Redis with Postgres comes every 30 s; the verdict comes at SWEEPS times as long."""
-SWEEPS = 2.0
+BESIDE_EACH_OTHER_S = 3.0
+"""I13, in good times. Pairing takes milliseconds; what it missed is found by a sweep that comes every half second and
+looks at those who have waited for a second. As long again for three servers and everybody else on two cores."""
+INDEX_WITHIN_S = 40.0
+"""I12. The sweep that compares Redis with Postgres comes every 30 s, or 2 s after somebody was in doubt; no fault keeps
+both away from it for longer than 8 s."""
 
 # Who waits, and whether somebody could take them now. As the rules say it, not as the code does.
 _WAITING = f"""
     SELECT c.team_id::text AS team, c.id::text AS c, c.gen, EXISTS (
         SELECT 1 FROM team_member tm JOIN agent a ON a.id = tm.agent_id
         WHERE tm.team_id = c.team_id AND a.active AND a.accepting AND a.load < a.capacity AND {live_sql("a.id")}
+          AND a.skills @> c.skills AND coalesce(c.reserved_for, a.id) = a.id AND NOT a.id = ANY (c.declined)
     ) AS could_be_served
     FROM conversation c WHERE c.state = 'waiting' AND c.team_id = ANY ($1)
 """
@@ -89,7 +91,7 @@ class Watch:
         self._off = {key: self._off.get(key, now) for key in off}
         for key, since in self._off.items():
             self.longest_off_s = max(self.longest_off_s, now - since)
-            self._report(key, now - since, INDEX_WITHIN_S * SWEEPS, "I12", f"{key[0]} {key[2]}")
+            self._report(key, now - since, INDEX_WITHIN_S, "I12", f"{key[0]} {key[2]}")
         if self.calm_since is None:
             self._beside.clear()
             return
@@ -97,12 +99,12 @@ class Watch:
         self._beside = {key: self._beside.get(key, now) for key in beside}
         for key, since in self._beside.items():
             self.longest_beside_s = max(self.longest_beside_s, now - since)
-            self._report(key, now - since, BESIDE_EACH_OTHER_S * BUSY, "I13", f"{key[0]} waits beside a free agent")
+            self._report(key, now - since, BESIDE_EACH_OTHER_S, "I13", f"{key[0]} waits beside a free agent")
 
     async def _waiting(self, teams: list[Any]) -> list[Any]:
         return await self._house.sql(_WAITING, teams)
 
     def _report(self, key: object, for_s: float, at_most_s: float, name: str, words: str) -> None:
-        if for_s > at_most_s and key not in self._reported:
+        if for_s > at_most_s * crowding() and key not in self._reported:
             self._reported.add(key)
             self._found.append((name, f"{words} for {for_s:.1f} s"))
