@@ -16,6 +16,7 @@ from app.identity.events import AgentChanged, TeamChanged
 from app.identity.models import Agent, Team, TeamMember
 from app.identity.permissions import Role, may_change
 from app.identity.sessions import revoke_sessions
+from app.identity.skills import clean_skills
 from app.ids import AgentId, TeamId
 from app.infra.work import Work
 from app.text import checked_email, clean_line
@@ -27,7 +28,7 @@ MOST_CHATS = 100
 
 @dataclass(frozen=True, slots=True)
 class AgentDetails:
-    """What an admin says of an agent."""
+    """What an admin says of an agent; `skills` by commas."""
 
     email: str
     name: str
@@ -35,6 +36,7 @@ class AgentDetails:
     capacity: int = 4
     team_ids: frozenset[TeamId] = frozenset()
     active: bool = True
+    skills: str = ""
 
 
 async def agent_by_id(session: AsyncSession, agent_id: AgentId) -> Agent:
@@ -58,6 +60,11 @@ async def all_agents(session: AsyncSession) -> Sequence[Agent]:
     """Return every agent: active ones first, by name."""
     query = select(Agent).order_by(Agent.active.desc(), func.lower(Agent.name), Agent.id)
     return (await session.scalars(query)).all()
+
+
+async def known_skills(session: AsyncSession) -> list[str]:
+    """Return every skill that an active agent has, in order."""
+    return sorted(set(await session.scalars(select(func.unnest(Agent.skills)).where(Agent.active))))
 
 
 def checked_password(password: str, *, field: str = "password") -> str:
@@ -155,6 +162,7 @@ async def deactivate(work: Work, by: Role, agent_id: AgentId, now: datetime) -> 
         capacity=agent.capacity,
         team_ids=frozenset(TeamId(team) for team in teams),
         active=False,
+        skills=",".join(agent.skills),
     )
     await change_agent(work, by, agent_id, details, now)
 
@@ -171,6 +179,7 @@ def _apply(agent: Agent, by: Role, details: AgentDetails) -> None:
     if not 0 <= details.capacity <= MOST_CHATS:
         raise Invalid(f"A number from 0 to {MOST_CHATS}, please.", field="capacity")
     agent.capacity = details.capacity
+    agent.skills = clean_skills(details.skills)
     agent.active = details.active
 
 

@@ -14,17 +14,19 @@ from app.errors import Invalid, NotFound
 from app.identity.events import SiteChanged
 from app.identity.models import Site, Team
 from app.identity.origins import clean_origin
+from app.identity.skills import clean_skills
 from app.ids import SiteId, TeamId, site_key
 from app.infra.work import Work
 from app.text import clean_line, clean_text
 
 PRE_CHAT = ("off", "optional", "required")
 ACCENT = "#5b5bd6"
+MOST_BOOST_S = 900
 
 
 @dataclass(frozen=True, slots=True)
 class SiteDetails:
-    """What an admin says of a site."""
+    """What an admin says of a site; `skills` by commas."""
 
     name: str
     team_id: TeamId
@@ -33,6 +35,9 @@ class SiteDetails:
     accent: str = ACCENT
     pre_chat: str = "optional"
     locale: str = "en"
+    skills: str = ""
+    by_language: bool = False
+    boost_s: int = 0
 
 
 async def site_by_key(session: AsyncSession, key: str) -> Site:
@@ -132,6 +137,10 @@ async def _apply(session: AsyncSession, site: Site, details: SiteDetails) -> Non
     if not re.fullmatch(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}", details.locale):
         raise Invalid("Write the language as a tag like en or pt-BR.", field="locale")
     site.locale = details.locale
+    site.skills, site.by_language = clean_skills(details.skills), details.by_language
+    if not 0 <= details.boost_s <= MOST_BOOST_S:
+        raise Invalid(f"A number from 0 to {MOST_BOOST_S}, please.", field="boost_s")
+    site.boost_s = details.boost_s
     if await session.get(Team, details.team_id) is None:
         raise Invalid("Choose a team.", field="team_id")
     site.team_id = details.team_id

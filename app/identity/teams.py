@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import Conflict, Invalid, NotFound
 from app.identity.events import AgentChanged, TeamChanged
+from app.identity.handing_out import HandingOut, set_handing_out
 from app.identity.models import Agent, Team, TeamMember
 from app.ids import AgentId, TeamId
 from app.infra.work import Work
@@ -68,29 +69,43 @@ async def memberships(session: AsyncSession) -> dict[TeamId, list[Agent]]:
 
 
 async def create_team(
-    work: Work, name: str, agents: Iterable[AgentId] = (), hours: dict[str, Any] | None = None
+    work: Work,
+    name: str,
+    agents: Iterable[AgentId] = (),
+    hours: dict[str, Any] | None = None,
+    handing_out: HandingOut | None = None,
 ) -> Team:
     """Create a team.
 
     Args:
         hours: when it is there, as `app.routing.hours.to_json` writes it; None for always.
+        handing_out: how it hands out its chats; None for the usual way.
 
     Raises:
-        Invalid: the name is wrong, or one of the agents does not exist.
+        Invalid: the name or a setting is wrong, or one of the agents does not exist.
         Conflict: `in_use`, the name is taken.
     """
     team = Team(name=clean_line(name, field="name", most=80), hours=hours)
     work.session.add(team)
     await _flush(work.session)
+    await set_handing_out(work.session, team, handing_out or HandingOut())
     await _set_members(work, TeamId(team.id), agents)
     work.record(TeamChanged(TeamId(team.id)))
     return team
 
 
 async def change_team(
-    work: Work, team_id: TeamId, name: str, agents: Iterable[AgentId], hours: dict[str, Any] | None = None
+    work: Work,
+    team_id: TeamId,
+    name: str,
+    agents: Iterable[AgentId],
+    hours: dict[str, Any] | None = None,
+    handing_out: HandingOut | None = None,
 ) -> Team:
-    """Give a team another name, other members and other hours.
+    """Give a team another name, other members, other hours and another way to hand out its chats.
+
+    Args:
+        handing_out: None leaves it as it is.
 
     Raises:
         NotFound, Invalid, Conflict: as above.
@@ -99,12 +114,18 @@ async def change_team(
     team.name = clean_line(name, field="name", most=80)
     team.hours = hours
     await _flush(work.session)
-    await _set_members(work, team_id, agents)
+    differs = handing_out is not None and await set_handing_out(work.session, team, handing_out)
+    await _set_members(work, team_id, agents, all_of_them=differs)
     work.record(TeamChanged(team_id))
     return team
 
 
-async def _set_members(work: Work, team_id: TeamId, agents: Iterable[AgentId]) -> None:
+async def _set_members(work: Work, team_id: TeamId, agents: Iterable[AgentId], *, all_of_them: bool = False) -> None:
+    """Make these agents the members. What else may have a copy of an agent is told whose place is another now.
+
+    Args:
+        all_of_them: those who stay have another place, too.
+    """
     session, wanted = work.session, set(agents)
     had = set(await session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id == team_id)))
     known = set(await session.scalars(select(Agent.id).where(Agent.id.in_(wanted))))
@@ -115,9 +136,14 @@ async def _set_members(work: Work, team_id: TeamId, agents: Iterable[AgentId]) -
         await session.execute(delete(TeamMember).where(TeamMember.team_id == team_id, TeamMember.agent_id.in_(gone)))
     if new:
         await session.execute(insert(TeamMember), [{"team_id": team_id, "agent_id": agent} for agent in new])
-    if gone | new:
-        await session.execute(update(Agent).where(Agent.id.in_(gone | new)).values(rev=Agent.rev + 1))
-    for agent in sorted(gone | new):
+    concerned = had | wanted if all_of_them else gone | new
+    if concerned:
+        # In the order in which everybody locks agents.
+        await session.execute(
+            select(Agent.id).where(Agent.id.in_(concerned)).order_by(Agent.id).with_for_update(key_share=True)
+        )
+        await session.execute(update(Agent).where(Agent.id.in_(concerned)).values(rev=Agent.rev + 1))
+    for agent in sorted(concerned):
         work.record(AgentChanged(AgentId(agent)))
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import clock
 from app.errors import Conflict, DeskbellError, Forbidden, Invalid
 from app.identity.access import AdminOnPage, CurrentAgent
+from app.identity.advice import about_agent
 from app.identity.agents import (
     AgentDetails,
     agent_by_id,
@@ -19,6 +20,7 @@ from app.identity.agents import (
     change_agent,
     checked_password,
     create_agent,
+    known_skills,
     set_password,
 )
 from app.identity.models import Agent
@@ -50,6 +52,7 @@ class Draft:
     email: str = ""
     role: str = "agent"
     capacity: str = "4"
+    skills: str = ""
     active: bool = True
     team_ids: frozenset[str] = field(default_factory=frozenset[str])
     password: str = ""
@@ -64,7 +67,16 @@ async def get_agents(request: Request, agent: AdminOnPage, work: RequestWork) ->
     for team in await all_teams(work.session):
         for each in members.get(TeamId(team.id), []):
             teams[each.id].append(team.name)
-    return page("agents_list.html", request, agent=agent, agents=agents, teams=teams, notice=notice_of(request))
+    advice = {each.id: about_agent(each) for each in agents}
+    return page(
+        "agents_list.html",
+        request,
+        agent=agent,
+        agents=agents,
+        teams=teams,
+        advice=advice,
+        notice=notice_of(request),
+    )
 
 
 @router.get("/new")
@@ -92,16 +104,7 @@ async def post_new(request: Request, agent: AdminOnPage, work: RequestWork, form
 async def get_agent(request: Request, agent: AdminOnPage, work: RequestWork, agent_id: UUID) -> Response:
     """Show an agent's form."""
     subject = await agent_by_id(work.session, AgentId(agent_id))
-    teams = await teams_of(work.session, AgentId(agent_id))
-    draft = Draft(
-        name=subject.name,
-        email=subject.email,
-        role=subject.role,
-        capacity=str(subject.capacity),
-        active=subject.active,
-        team_ids=frozenset(str(team.id) for team in teams),
-    )
-    return await _form(request, work.session, agent, draft, subject)
+    return await _form(request, work.session, agent, await _stored(work.session, subject), subject)
 
 
 @router.post("/{agent_id}")
@@ -128,16 +131,7 @@ async def post_password(
             await set_password(work, agent.role, AgentId(agent_id), hashed, clock.now())
     except (Invalid, Conflict, Forbidden) as error:
         subject = await agent_by_id(work.session, AgentId(agent_id))
-        teams = await teams_of(work.session, AgentId(agent_id))
-        draft = Draft(
-            subject.name,
-            subject.email,
-            subject.role,
-            str(subject.capacity),
-            subject.active,
-            frozenset(str(team.id) for team in teams),
-        )
-        return await _form(request, work.session, agent, draft, subject, error)
+        return await _form(request, work.session, agent, await _stored(work.session, subject), subject, error)
     return go(f"/admin/agents/{agent_id}", "password")
 
 
@@ -153,6 +147,20 @@ def _details(form: Form, *, active: bool) -> AgentDetails:
         capacity=form.number("capacity"),
         team_ids=frozenset(TeamId(team) for team in form.ids("team_ids")),
         active=active,
+        skills=form.text("skills"),
+    )
+
+
+async def _stored(session: AsyncSession, subject: Agent) -> Draft:
+    teams = await teams_of(session, AgentId(subject.id))
+    return Draft(
+        name=subject.name,
+        email=subject.email,
+        role=subject.role,
+        capacity=str(subject.capacity),
+        skills=", ".join(subject.skills),
+        active=subject.active,
+        team_ids=frozenset(str(team.id) for team in teams),
     )
 
 
@@ -162,6 +170,7 @@ def _as_typed(form: Form) -> Draft:
         email=form.text("email"),
         role=form.text("role"),
         capacity=form.text("capacity"),
+        skills=form.text("skills"),
         active=form.flag("active"),
         team_ids=frozenset(form.texts("team_ids")),
         password=form.text("password"),
@@ -185,6 +194,8 @@ async def _form(
         agent=agent,
         subject=subject,
         editable=editable,
+        advice=about_agent(subject) if subject else [],
+        known_skills=await known_skills(session),
         draft=draft,
         action=f"/admin/agents/{subject.id}" if subject else "/admin/agents/new",
         roles=roles,

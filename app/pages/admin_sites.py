@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import Conflict, DeskbellError, Invalid
 from app.identity.access import AdminOnPage, CurrentAgent
-from app.identity.models import Site
+from app.identity.advice import about_site
+from app.identity.agents import known_skills
+from app.identity.models import Agent, Site, Team
 from app.identity.sites import (
     ACCENT,
     SiteDetails,
@@ -22,7 +24,7 @@ from app.identity.sites import (
     rotate_identity_secret,
     site_by_id,
 )
-from app.identity.teams import all_teams
+from app.identity.teams import all_teams, memberships
 from app.ids import SiteId, TeamId
 from app.infra.work import RequestWork
 from app.pages.forms import Form, Posted, attempt
@@ -44,6 +46,9 @@ class Draft:
     pre_chat: str = "optional"
     team_id: str = ""
     locale: str = "en"
+    skills: str = ""
+    by_language: bool = False
+    boost_s: str = "0"
 
     @property
     def accent_ok(self) -> bool:
@@ -55,8 +60,17 @@ class Draft:
 async def get_sites(request: Request, agent: AdminOnPage, work: RequestWork) -> Response:
     """List the sites."""
     sites = await all_sites(work.session)
-    teams = {team.id: team.name for team in await all_teams(work.session)}
-    return page("sites_list.html", request, agent=agent, sites=sites, teams=teams, notice=notice_of(request))
+    teams = {team.id: team for team in await all_teams(work.session)}
+    found = await memberships(work.session)
+    return page(
+        "sites_list.html",
+        request,
+        agent=agent,
+        sites=sites,
+        teams=teams,
+        advice={site.id: _advice(site, teams, found) for site in sites},
+        notice=notice_of(request),
+    )
 
 
 @router.get("/new")
@@ -121,6 +135,9 @@ def _details(form: Form) -> SiteDetails:
         accent=form.text("accent"),
         pre_chat=form.text("pre_chat"),
         locale=form.text("locale").strip(),
+        skills=form.text("skills"),
+        by_language=form.flag("by_language"),
+        boost_s=form.number_or_none("boost_s") or 0,
     )
 
 
@@ -133,7 +150,27 @@ def _stored(site: Site) -> Draft:
         pre_chat=site.pre_chat,
         team_id=str(site.team_id),
         locale=site.locale,
+        skills=", ".join(site.skills),
+        by_language=site.by_language,
+        boost_s=str(site.boost_s),
     )
+
+
+def _advice(site: Site, teams: dict[UUID, Team], found: dict[TeamId, list[Agent]]) -> list[str]:
+    team = teams.get(site.team_id)
+    overflow_id = team.overflow_team_id if team else None
+    takes_over = found.get(TeamId(overflow_id), []) if overflow_id else []
+    return about_site(site, team, found.get(TeamId(site.team_id), []), takes_over)
+
+
+def _asked_words(draft: Draft) -> str:
+    """What the closed group of settings says in one line."""
+    words = [draft.skills or "everybody of the team"]
+    if draft.by_language:
+        words.append("by language")
+    if draft.boost_s not in ("", "0"):
+        words.append(f"{draft.boost_s} s head start")
+    return " · ".join(words)
 
 
 def _as_typed(form: Form) -> Draft:
@@ -145,6 +182,9 @@ def _as_typed(form: Form) -> Draft:
         pre_chat=form.text("pre_chat"),
         team_id=form.text("team_id"),
         locale=form.text("locale"),
+        skills=form.text("skills"),
+        by_language=form.flag("by_language"),
+        boost_s=form.text("boost_s"),
     )
 
 
@@ -158,6 +198,7 @@ async def _form(
     secret: str | None = None,
 ) -> Response:
     public_url: str = request.app.state.settings.public_url
+    teams = {team.id: team for team in await all_teams(session)}
     return page(
         "site_form.html",
         request,
@@ -166,7 +207,10 @@ async def _form(
         site=site,
         draft=draft,
         action=f"/admin/sites/{site.id}" if site else "/admin/sites/new",
-        teams=[(team.id, team.name) for team in await all_teams(session)],
+        teams=[(team.id, team.name) for team in teams.values()],
+        advice=_advice(site, teams, await memberships(session)) if site else [],
+        now_asked=_asked_words(draft),
+        known_skills=await known_skills(session),
         snippet=f'<script async src="{public_url}/widget.js" data-site="{site.key}"></script>' if site else "",
         csp=f"script-src {public_url}; frame-src {public_url}",
         secret=secret,

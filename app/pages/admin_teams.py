@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import clock
 from app.errors import Conflict, DeskbellError, Invalid
 from app.identity.access import AdminOnPage, CurrentAgent
+from app.identity.advice import about_team
 from app.identity.agents import all_agents
-from app.identity.models import Team
+from app.identity.handing_out import HandingOut
+from app.identity.models import Agent, Team
 from app.identity.teams import all_teams, change_team, create_team, members, memberships, team_by_id
 from app.ids import AgentId, TeamId
 from app.infra.work import RequestWork
@@ -29,6 +31,19 @@ from app.routing import hours
 from app.routing.availability import Availability, availability
 
 router = APIRouter(prefix="/admin/teams")
+
+STRATEGIES = {
+    "least_busy": ("Least busy", "Whoever has the most room gets the next chat."),
+    "round_robin": ("In turn", "Whoever has gone longest without a new chat gets the next one."),
+    "longest_idle": ("Longest idle", "Whoever finished a chat the longest ago gets the next one."),
+    "manual": ("By hand", "Nobody is given a chat: agents take the next one from the line themselves."),
+}
+MODES = {
+    "direct": ("Assigned at once", "The chat opens in the agent's console by itself."),
+    "offer": ("Offered", "The agent has 20 seconds to accept; then somebody else is asked. Two missed: set away."),
+}
+BUSY = ("queue_limit", "overflow_team_id", "overflow_after_s", "choice_after_s")
+HANDING = ("strategy", "mode", "share", "sticky_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +57,14 @@ class Draft:
     week: tuple[str, ...] = ("9-17",) * 5 + ("", "")
     days_off: str = ""
     last_orders: str = "0"
+    strategy: str = "least_busy"
+    mode: str = "direct"
+    share: str = ""
+    sticky_s: str = "30"
+    queue_limit: str = ""
+    overflow_team_id: str = ""
+    overflow_after_s: str = ""
+    choice_after_s: str = "120"
 
 
 @router.get("")
@@ -57,6 +80,8 @@ async def get_teams(request: Request, agent: AdminOnPage, work: RequestWork) -> 
         members=found,
         here={team.id: await availability(work.session, team.id, clock.now()) for team in teams},
         now_words=_now_words,
+        strategies=STRATEGIES,
+        advice={team.id: _advice(team, found) for team in teams},
         notice=notice_of(request),
     )
 
@@ -73,7 +98,7 @@ async def post_new(request: Request, agent: AdminOnPage, work: RequestWork, form
     try:
         async with attempt(work):
             agents = [AgentId(each) for each in form.ids("agent_ids")]
-            await create_team(work, form.text("name"), agents, _hours(form))
+            await create_team(work, form.text("name"), agents, _hours(form), _handing_out(form))
     except (Invalid, Conflict) as error:
         return await _form(request, work.session, agent, _as_typed(form), error=error)
     return go("/admin/teams", "created")
@@ -93,7 +118,7 @@ async def post_team(request: Request, agent: AdminOnPage, work: RequestWork, for
     try:
         async with attempt(work):
             agents = [AgentId(each) for each in form.ids("agent_ids")]
-            await change_team(work, TeamId(team_id), form.text("name"), agents, _hours(form))
+            await change_team(work, TeamId(team_id), form.text("name"), agents, _hours(form), _handing_out(form))
     except (Invalid, Conflict) as error:
         team = await team_by_id(work.session, TeamId(team_id))
         return await _form(request, work.session, agent, _as_typed(form), team, error)
@@ -117,18 +142,35 @@ def _hours(form: Form) -> dict[str, Any] | None:
     return hours.to_json(hours.parsed(form.text("zone").strip(), week, form.text("days_off"), form.text("last_orders")))
 
 
+def _handing_out(form: Form) -> HandingOut:
+    return HandingOut(
+        strategy=form.text("strategy") or "least_busy",
+        mode=form.text("mode") or "direct",
+        share=form.number_or_none("share"),
+        queue_limit=form.number_or_none("queue_limit"),
+        overflow_team_id=form.id("overflow_team_id"),
+        overflow_after_s=form.number_or_none("overflow_after_s"),
+        choice_after_s=form.number_or_none("choice_after_s"),
+        sticky_s=form.number_or_none("sticky_s"),
+    )
+
+
 def _stored(team: Team, agent_ids: AbstractSet[str]) -> Draft:
-    if team.hours is None:
-        return Draft(team.name, agent_ids)
-    stored = hours.from_json(team.hours)
-    return Draft(
+    draft = Draft(
         team.name,
         agent_ids,
-        "hours",
-        stored.zone,
-        tuple(", ".join(map(str, day)) for day in stored.week),
-        "\n".join(f"{day} {remark}".rstrip() for day, remark in stored.days_off.items()),
-        str(stored.last_orders),
+        **{name: str(value) if (value := getattr(team, name)) is not None else "" for name in (*HANDING, *BUSY)},
+    )
+    if team.hours is None:
+        return draft
+    stored = hours.from_json(team.hours)
+    return replace(
+        draft,
+        open="hours",
+        zone=stored.zone,
+        week=tuple(", ".join(map(str, day)) for day in stored.week),
+        days_off="\n".join(f"{day} {remark}".rstrip() for day, remark in stored.days_off.items()),
+        last_orders=str(stored.last_orders),
     )
 
 
@@ -141,6 +183,7 @@ def _as_typed(form: Form) -> Draft:
         tuple(form.text(day) for day in hours.DAYS),
         form.text("days_off"),
         form.text("last_orders"),
+        **{name: form.text(name) for name in (*HANDING, *BUSY)},
     )
 
 
@@ -153,6 +196,8 @@ async def _form(
     error: DeskbellError | None = None,
 ) -> Response:
     agents = [each for each in await all_agents(session) if each.active or str(each.id) in draft.agent_ids]
+    teams = await all_teams(session)
+    advice = _advice(team, await memberships(session)) if team else []
     return page(
         "team_form.html",
         request,
@@ -161,11 +206,40 @@ async def _form(
         team=team,
         draft=draft,
         action=f"/admin/teams/{team.id}" if team else "/admin/teams/new",
+        advice=advice,
+        strategies=[(name, *words) for name, words in STRATEGIES.items()],
+        modes=[(name, *words) for name, words in MODES.items()],
+        handing_out=HANDING,
+        busy=BUSY,
+        now_handed=_handed_words(draft),
+        now_busy=_busy_words(draft, {str(each.id): each.name for each in teams}),
+        others=[("", "Nobody"), *((each.id, each.name) for each in teams if team is None or each.id != team.id)],
         days=hours.DAYS,
         zones=sorted(available_timezones()),
         agents=[(each.id, each.name, _remark(each.capacity, each.active)) for each in agents],
         error=error,
     )
+
+
+def _advice(team: Team, found: dict[TeamId, list[Agent]]) -> list[str]:
+    takes_over = found.get(TeamId(team.overflow_team_id), []) if team.overflow_team_id else []
+    return about_team(team, found.get(TeamId(team.id), []), takes_over)
+
+
+def _handed_words(draft: Draft) -> str:
+    """What a closed group of settings says in one line."""
+    strategy, _ = STRATEGIES.get(draft.strategy, ("", ""))
+    mode, _ = MODES.get(draft.mode, ("", ""))
+    return strategy if draft.strategy == "manual" else f"{strategy} · {mode.lower()}"
+
+
+def _busy_words(draft: Draft, names: dict[str, str]) -> str:
+    words = [f"at most {draft.queue_limit} wait"] if draft.queue_limit else []
+    if draft.overflow_team_id in names:
+        words.append(f"then {names[draft.overflow_team_id]}")
+    if draft.choice_after_s:
+        words.append(f"a choice after {draft.choice_after_s} s")
+    return " · ".join(words) or "visitors wait for as long as they like"
 
 
 def _remark(capacity: int, active: bool) -> str:

@@ -53,6 +53,14 @@ class Form:
             raise Invalid("A whole number, please.", field=name)
         return int(text)
 
+    def number_or_none(self, name: str) -> int | None:
+        """Return a whole number, or None when nothing was written.
+
+        Raises:
+            Invalid: it is not one.
+        """
+        return self.number(name) if self.text(name).strip() else None
+
     def id(self, name: str) -> UUID | None:
         """Return an id, or None when nothing was chosen.
 
