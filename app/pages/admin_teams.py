@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -156,11 +157,7 @@ def _handing_out(form: Form) -> HandingOut:
 
 
 def _stored(team: Team, agent_ids: AbstractSet[str]) -> Draft:
-    draft = Draft(
-        team.name,
-        agent_ids,
-        **{name: str(value) if (value := getattr(team, name)) is not None else "" for name in (*HANDING, *BUSY)},
-    )
+    draft = _with_queue(Draft(team.name, agent_ids), lambda name: _shown(getattr(team, name)))
     if team.hours is None:
         return draft
     stored = hours.from_json(team.hours)
@@ -175,7 +172,7 @@ def _stored(team: Team, agent_ids: AbstractSet[str]) -> Draft:
 
 
 def _as_typed(form: Form) -> Draft:
-    return Draft(
+    draft = Draft(
         form.text("name"),
         set(form.texts("agent_ids")),
         form.text("open"),
@@ -183,8 +180,16 @@ def _as_typed(form: Form) -> Draft:
         tuple(form.text(day) for day in hours.DAYS),
         form.text("days_off"),
         form.text("last_orders"),
-        **{name: form.text(name) for name in (*HANDING, *BUSY)},
     )
+    return _with_queue(draft, form.text)
+
+
+def _with_queue(draft: Draft, text_of: Callable[[str], str]) -> Draft:
+    return replace(draft, **{name: text_of(name) for name in (*HANDING, *BUSY)})
+
+
+def _shown(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 async def _form(
