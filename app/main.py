@@ -49,6 +49,7 @@ from app.infra.limits import Limits
 from app.infra.mail import MailServer
 from app.infra.presence import Kind
 from app.infra.redis import connect
+from app.infra.redis_places import Places
 from app.infra.work import WorkUnits
 from app.letters import promises
 from app.letters.answers import AnswersLetter, AnswersWatch
@@ -89,17 +90,12 @@ class Deskbell:
         self.lease_work = WorkUnits(self.lease_database, self.reactions)
         promise = promises.LetterPromises(settings.mail_gather_seconds) if settings.mail_url else None
         self.work = WorkUnits(self.database, self.reactions, promise=promise, trouble=self._trouble)
-        self.redis = connect(settings.redis_url)
+        places = Places(settings.redis_url)
+        self.redis = connect(places)
         self.limits = Limits(self.redis, keys.limit(""))
         self.queue = Queue(self.redis, keys, self.work)
         self.hub = Hub(self._missed, self._heard, lambda team_id: self.waiting_room.moved(team_id))
-        self.bus = Bus(
-            settings.redis_url,
-            keys,
-            self.gateway_id.hex[-12:],
-            self.hub.receive,
-            lambda: self.tail_check.soon(),
-        )
+        self.bus = Bus(places, keys, self.gateway_id.hex[-12:], self.hub.receive, self._bus_recovered)
         self.hub.use(self.bus)
         self.following = Following(self.hub, self.work)
         self.waiting_room = WaitingRoom(self.hub, self.queue, self.work)
@@ -248,6 +244,11 @@ class Deskbell:
 
     def _heard(self, connection: Connection, topic: str, payload: bytes) -> None:
         self.fanout.heard(connection, topic, payload)
+
+    def _bus_recovered(self) -> None:
+        """Redis is heard (again). It may be another server than before, with an older index."""
+        self.tail_check.soon()
+        self.background(self.queue.compare())
 
     def _publish(self, draft: Draft, outcome: Outcome) -> None:
         """A message is committed: tell everybody."""

@@ -106,8 +106,10 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: str) -> str:
-        if value and not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("it must start with redis://, rediss:// or unix://")
+        if value and not re.match(r"rediss?(\+cluster|\+sentinel)?://|unix://", value):
+            raise ValueError("it must start with redis://, rediss://, redis+cluster://, redis+sentinel:// or unix://")
+        if "+sentinel://" in value and not urlsplit(value).path.strip("/"):
+            raise ValueError("it must end with the name of what the sentinels watch: redis+sentinel://a:26379/name")
         return value
 
     @field_validator("mail_url")

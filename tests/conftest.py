@@ -21,6 +21,7 @@ from tests.real_servers import (
     real_servers,
     short_directory,
 )
+from tests.redis_nodes import a_cluster
 
 FreshDatabase = Callable[..., Awaitable[str]]
 StartServer = Callable[..., Awaitable[ServerProcess]]
@@ -97,6 +98,16 @@ def directory() -> Iterator[Path]:
 def redis_url(servers: RealServers) -> str:
     """The address of a Redis that others use too: put every key under `redis_prefix`."""
     return servers.redis_url
+
+
+@pytest.fixture(scope="session", params=["one server", "a cluster"])
+def any_redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a Redis that others use too, and then of a cluster: the test runs on both."""
+    if request.param == "one server":
+        yield request.getfixturevalue("servers").redis_url
+        return
+    with a_cluster() as cluster:
+        yield cluster.url
 
 
 @pytest.fixture

@@ -73,9 +73,9 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture(scope="module")
-def redis(servers, runner: asyncio.Runner) -> Iterator[Redis]:
+def redis(any_redis_url: str, runner: asyncio.Runner) -> Iterator[Redis]:
     async def opened() -> Redis:
-        return connect(servers.redis_url, connections=2)
+        return connect(any_redis_url, connections=2)
 
     redis = runner.run(opened())
     yield redis

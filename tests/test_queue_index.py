@@ -43,9 +43,9 @@ class Line:
 
 
 @pytest.fixture
-async def line(settings: Settings, database: Database) -> AsyncIterator[Line]:
+async def line(settings: Settings, database: Database, any_redis_url: str) -> AsyncIterator[Line]:
     work, keys = WorkUnits(database, nobody_reacts), Keys(settings.redis_prefix)
-    redis = connect(settings.redis_url)
+    redis = connect(any_redis_url)
     queue = Queue(redis, keys, work)
     async with work.begin() as unit:
         team = await a_team(unit)

@@ -48,6 +48,7 @@ def test_origins_are_given_with_commas() -> None:
         ("database_url", "mysql://db/desk"),
         ("database_pool_size", "1"),
         ("redis_url", "http://redis"),
+        ("redis_url", "redis+sentinel://watcher:26379"),
         ("redis_prefix", "a b"),
         ("public_url", "chat.example.com"),
         ("public_url", "https://example.com/chat"),

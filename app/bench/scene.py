@@ -87,7 +87,7 @@ async def set_scene(
             SITE + site_id.hex[-12:],
             team_id,
         )
-        await _copy(
+        await copy_rows(
             connection,
             "agent",
             [
@@ -103,11 +103,11 @@ async def set_scene(
                 for number, (agent, places) in enumerate(agents, 1)
             ],
         )
-        await _copy(connection, "team_member", [{"team_id": team_id, "agent_id": agent} for agent, _ in agents])
-        await _copy(
+        await copy_rows(connection, "team_member", [{"team_id": team_id, "agent_id": agent} for agent, _ in agents])
+        await copy_rows(
             connection, "visitor", [{"id": visitor, "site_id": site_id, "seen_at": soon} for visitor in visitors]
         )
-        await _copy(
+        await copy_rows(
             connection,
             "conversation",
             [
@@ -127,7 +127,7 @@ async def set_scene(
             ],
         )
         episodes = [uuid7() for _ in threads]
-        await _copy(
+        await copy_rows(
             connection,
             "episode",
             [
@@ -144,7 +144,7 @@ async def set_scene(
                 for place, thread in enumerate(threads)
             ],
         )
-        await _copy(
+        await copy_rows(
             connection,
             "stint",
             [
@@ -152,7 +152,7 @@ async def set_scene(
                 for place, episode in enumerate(episodes)
             ],
         )
-        tickets = await _tickets(connection, [agent for agent, _ in agents] * windows, now)
+        tickets = await issue_tickets(connection, [agent for agent, _ in agents] * windows, now)
 
     def token(visitor: UUID) -> str:
         return issue_visitor_token(secret_key.encode(), VisitorId(visitor), SiteId(site_id), 0, now)[0]
@@ -199,12 +199,12 @@ async def foreign_sites(connection: Connection) -> int:
     return found
 
 
-async def _tickets(connection: Connection, agents: Sequence[UUID], now: datetime) -> list[str]:
+async def issue_tickets(connection: Connection, agents: Sequence[UUID], now: datetime) -> list[str]:
     """Sign every agent in and return their socket tickets, valid for longer than usual: all come at once."""
     sessions = [uuid7() for _ in agents]
     tickets = [secrets.token_urlsafe(32) for _ in agents]
     end = now + timedelta(hours=1)
-    await _copy(
+    await copy_rows(
         connection,
         "agent_session",
         [
@@ -219,7 +219,7 @@ async def _tickets(connection: Connection, agents: Sequence[UUID], now: datetime
             for session, agent in zip(sessions, agents, strict=True)
         ],
     )
-    await _copy(
+    await copy_rows(
         connection,
         "socket_ticket",
         [
@@ -230,7 +230,7 @@ async def _tickets(connection: Connection, agents: Sequence[UUID], now: datetime
     return tickets
 
 
-async def _copy(connection: Connection, table: str, rows: Sequence[dict[str, Any]]) -> None:
+async def copy_rows(connection: Connection, table: str, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         await connection.copy_records_to_table(
             table, columns=list(rows[0]), records=[tuple(row.values()) for row in rows]

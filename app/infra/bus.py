@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from app.infra.keys import Keys
 from app.infra.redis_link import RedisLink, open_link, pack
+from app.infra.redis_places import Places
 
 log = structlog.get_logger()
 
@@ -34,7 +35,7 @@ class Bus:
     """One process's end of the bus.
 
     Args:
-        url: of Redis.
+        where: the address of Redis, or the places that it names.
         keys: names the channels.
         origin: a short name of this process; what it published itself is not delivered to it again.
         receive: called with (topic, payload) for what other processes publish.
@@ -43,13 +44,13 @@ class Bus:
 
     def __init__(
         self,
-        url: str,
+        where: str | Places,
         keys: Keys,
         origin: str,
         receive: Callable[[str, bytes], None],
         recovered: Callable[[], None],
     ) -> None:
-        self._url = url
+        self._places = Places.named(where)
         self._prefix = keys.channel("").encode()
         self._origin = origin.encode() + b"|"
         self._receive = receive
@@ -121,7 +122,7 @@ class Bus:
 
     async def _publish_over_one(self) -> None:
         """Publish over one connection until it fails; what it left unanswered goes over the next."""
-        self._link = await open_link(self._url, self._answered)
+        self._link = await open_link(self._places, self._answered)
         try:
             self._flush()
             while True:
@@ -158,7 +159,7 @@ class Bus:
     async def _listen_over_one(self) -> None:
         """Hear what the others publish over one connection until it fails or falls silent."""
         self._parser = hiredis.Reader()
-        self._subscription = await open_link(self._url, self._heard)
+        self._subscription = await open_link(self._places, self._heard)
         try:
             self._asked = set(self._wanted)
             # Redis answers in order: when it confirms the last, it has confirmed all.

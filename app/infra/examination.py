@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 import aiosmtplib
 import asyncpg
 import websockets
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -16,6 +15,7 @@ from app.infra.database import Database, asyncpg_url
 from app.infra.embedded.binaries import OLDEST_POSTGRES, OLDEST_REDIS
 from app.infra.jobs import queue
 from app.infra.mail import MailServer
+from app.infra.redis import connect
 from app.infra.schema import schema_state
 
 PATIENCE = 10.0
@@ -59,13 +59,17 @@ async def examine_database(url: str) -> AsyncIterator[Finding]:
 
 async def examine_redis(url: str) -> AsyncIterator[Finding]:
     """Reachable, new enough, and never evicting keys."""
-    client = Redis.from_url(url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE)
+    client = connect(url, connections=1)
     try:
         about = await client.info("server")
         version = str(about.get("valkey_version") or about["redis_version"])
         name = "Valkey" if "valkey_version" in about else "Redis"
         fit = int(version.split(".")[0]) >= OLDEST_REDIS
         yield Finding(fit, f"{name} {version} answers; Redis {OLDEST_REDIS} or newer, or Valkey, is needed.")
+        if about.get("redis_mode") == "cluster" and "+cluster://" not in url:
+            yield Finding(
+                False, "That Redis is a node of a cluster: let DESKBELL_REDIS_URL begin with redis+cluster://."
+            )
         policy = str((await client.info("memory")).get("maxmemory_policy"))
         yield Finding(
             policy == "noeviction",

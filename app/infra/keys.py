@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
+HASH_TAG = "ws"
+"""In the name of every key and channel: on a cluster one node serves them all."""
+
 
 class Keys:
     """The names under one prefix.
@@ -16,7 +19,7 @@ class Keys:
     """
 
     def __init__(self, prefix: str) -> None:
-        self.root = f"{prefix}:{{ws}}:"
+        self.root = f"{prefix}:{{{HASH_TAG}}}:"
         # Another shape of the index gets another number: in a deploy old and new processes work side by side.
         self.index = f"{self.root}2:"
 

@@ -16,27 +16,46 @@ from redis.exceptions import NoScriptError
 from redis.exceptions import RedisError as RedisError
 from redis.exceptions import ResponseError as ResponseError
 
+from app.infra.redis_places import Elsewhere, Places
+
 Redis = redis_asyncio.Redis
 FAILURES = (RedisError, OSError)
 """What it looks like when Redis is away."""
 T = TypeVar("T")
 
 
-def connect(url: str, connections: int = 16) -> Redis:
+class _Client(redis_asyncio.Redis):
+    """Gives a command again to the node that serves our keys now, when another one has refused it."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        client: Any = super()
+        try:
+            return await client.execute_command(*args, **options)
+        except Elsewhere:
+            # Nothing was done there. Once: whoever is sent on twice does not know where to go.
+            return await client.execute_command(*args, **options)
+
+
+def connect(where: str | Places, connections: int = 16) -> Redis:
     """Return a client. It opens connections when they are first needed.
 
     Commands are not retried by the client: a script whose reply was lost would run again behind our back.
+
+    Args:
+        where: the address, or the places that it names.
+        connections: at most.
     """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=connections,
-        timeout=2,
-        retry=Retry(NoBackoff(), 0),
-        socket_connect_timeout=2,
-        socket_timeout=2,
-        health_check_interval=15,
+    pool = BlockingConnectionPool(
+        **Places.named(where).connection_options(
+            max_connections=connections,
+            timeout=2,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=2,
+            socket_timeout=2,
+            health_check_interval=15,
+        )
     )
-    return redis_asyncio.Redis.from_pool(pool)
+    return _Client.from_pool(pool)
 
 
 class IndexLost(Exception):

@@ -13,6 +13,8 @@ import redis.asyncio as redis_asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from app.infra.redis_places import Places
+
 
 class RedisLink(asyncio.Protocol):
     """A connection that speaks RESP2. Get one from `open_link`.
@@ -59,15 +61,20 @@ class RedisLink(asyncio.Protocol):
         self.give_up("Redis closed the connection" if exc is None else repr(exc))
 
 
-async def open_link(url: str, heard: Callable[[bytes], None]) -> RedisLink:
+async def open_link(where: str | Places, heard: Callable[[bytes], None]) -> RedisLink:
     """Connect and sign in.
+
+    Args:
+        where: the address of Redis, or the places that it names.
+        heard: called with whatever comes.
 
     Raises:
         RedisError, OSError: Redis cannot be reached, or refuses.
     """
-    pool = redis_asyncio.ConnectionPool.from_url(
-        url, protocol=2, socket_connect_timeout=2, socket_timeout=2, retry=Retry(NoBackoff(), 0)
+    options = Places.named(where).connection_options(
+        protocol=2, socket_connect_timeout=2, socket_timeout=2, retry=Retry(NoBackoff(), 0)
     )
+    pool = redis_asyncio.ConnectionPool(**options)
     connection: Any = pool.make_connection()
     try:
         await connection.connect()

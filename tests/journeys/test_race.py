@@ -1,0 +1,177 @@
+"""Four server processes, twenty agents, hundreds of visitors, and everybody at once: one owner at every commit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from app.contacts.models import Visitor
+from app.identity.tokens import issue_visitor_token
+from app.ids import SiteId, VisitorId, uuid7
+from app.infra.database import Database, asyncpg_url
+from app.settings import Settings
+from tests.conftest import FreshDatabase, StartServer
+from tests.journeys.audited import breaches, judge_lines, watch_commits, what_was_seen
+from tests.journeys.cast import Shop, open_shop
+from tests.journeys.racers import Race, Racer, insist
+from tests.journeys.wire_client import WireClient
+
+SEED = int(os.environ.get("SEED", "1"))
+PROCESSES = 4
+AGENTS = 20
+CAPACITY = 3
+ARRIVALS = int(os.environ.get("ARRIVALS", "150"))
+"""300 on a machine of one's own."""
+ARRIVE_WITHIN_S = ARRIVALS / 30
+CLAIMS = ARRIVALS * 2 // 3
+LEAVES = 0.03
+PATIENCE_S = 300.0
+UNDER_WAY = 2 * AGENTS // 2 * CAPACITY
+"""From the index to Postgres as many as a team has slots are under way at once, and what was refused goes round once
+more; there they arrive in any order. Whoever was lost from the index would be passed by all who come later."""
+
+
+async def test_whatever_they_do_at_once_there_is_one_owner_and_nobody_is_forgotten(
+    fresh_database: FreshDatabase, server_process: StartServer, settings: Settings
+) -> None:
+    random = Random(SEED)
+    url = await fresh_database(migrated=True)
+    sql: Any = await asyncpg.connect(asyncpg_url(url))
+    await watch_commits(sql)
+    database = Database(url)
+    servers = await asyncio.gather(
+        *(
+            server_process(
+                database_url=url,
+                database_pool_size=10,
+                connections_per_address=5000,
+                visitor_messages_per_minute=6000,
+            )
+            for _ in range(PROCESSES)
+        )
+    )
+    doors = [server.url for server in servers]
+    people: list[WireClient] = []
+    try:
+        shops = [await open_shop(database) for _ in range(2)]
+        # One team is asked, the other's agents get what there is.
+        await sql.execute("UPDATE team SET mode = 'offer' WHERE id = $1", shops[1].team_id)
+        race = Race(CLAIMS)
+        racers = await agents(shops, doors, race, random, people)
+        began = datetime.now(UTC)
+        working = [asyncio.create_task(racer.work()) for racer in racers]
+        async with asyncio.timeout(PATIENCE_S):
+            visits = await visitors(database, settings, shops, doors, random, people)
+            await asyncio.gather(*(arrive(*visit) for visit in visits))
+            arrived = datetime.now(UTC)
+            while await sql.fetchval("SELECT count(*) FROM conversation WHERE state <> 'closed'"):
+                for each in working:
+                    if each.done():
+                        each.result()
+                await asyncio.sleep(0.1)
+        over = datetime.now(UTC)
+        for each in working:
+            each.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
+        evidence = await what_was_seen(sql, race.fenced)
+        assert breaches(evidence) == []
+        teams = {row[0]: row[1] for row in await sql.fetch("SELECT agent_id, team_id FROM team_member")}
+        line = judge_lines(evidence.audit, evidence.commits(), teams)
+        print(
+            f"\nrace: seed {SEED}, {ARRIVALS} arrivals in {(arrived - began).total_seconds():.1f} s, all over after "
+            f"{(over - began).total_seconds():.1f} s; {dict(sorted(race.done.items()))}; offers that swapped with "
+            f"others under way {line.swapped}, that overtook {line.overtaken.total()} (one visitor at most "
+            f"{max(line.overtaken.values(), default=0)}); an agent's room was taken after "
+            f"p50 {part(line.room_s, 0.5)}, p99 {part(line.room_s, 0.99)}, most {part(line.room_s, 1)} s "
+            f"({len(line.room_s)} times)"
+        )
+        assert race.claims < CLAIMS, "there was something to claim"
+        for command in ("claim", "transfer", "offer.decline", "offer.accept", "close"):
+            assert race.done[command], f"nobody had {command!r}"
+        assert max(line.overtaken.values(), default=0) <= UNDER_WAY, "somebody was lost"
+        left = await sql.fetchval("SELECT count(*) FROM episode WHERE assigned_at IS NULL AND outcome <> 'left'")
+        assert left == 0, "everybody was served, but for those who left"
+    finally:
+        await asyncio.gather(*(client.close() for client in people))
+        await database.close()
+        await sql.close()
+
+
+async def agents(
+    shops: list[Shop], doors: list[str], race: Race, random: Random, people: list[WireClient]
+) -> list[Racer]:
+    """Half of them in each team, by turns on all processes."""
+    racers: list[Racer] = []
+    for number in range(AGENTS):
+        shop = shops[number % 2]
+        duty = await shop.hire(f"Agent {number}", capacity=CAPACITY)
+        client = WireClient(doors[number // 2 % len(doors)])
+        client.auto_accept = False
+        people.append(client)
+        await client.open()
+        await client.hello(await duty.ticket(client.url))
+        racers.append(Racer(client, str(shop.team_id), race, Random(random.random())))
+    for racer in racers:
+        racer.colleagues = [each.id for each in racers if each is not racer]
+        racer.other_team = next(str(shop.team_id) for shop in shops if str(shop.team_id) != racer.team)
+    return racers
+
+
+async def visitors(
+    database: Database,
+    settings: Settings,
+    shops: list[Shop],
+    doors: list[str],
+    random: Random,
+    people: list[WireClient],
+) -> list[tuple[WireClient, float, bool]]:
+    """Return those who will come, when, and whether they will soon give up."""
+    now = datetime.now(UTC)
+    found: list[tuple[WireClient, float, bool]] = []
+    async with database.sessions() as session:
+        for number in range(ARRIVALS):
+            shop = shops[number % 2]
+            visitor = Visitor(id=uuid7(), site_id=shop.site_id)
+            session.add(visitor)
+            client = WireClient(doors[number // 2 % len(doors)])
+            client.token, _ = issue_visitor_token(
+                settings.secret_key.encode(),
+                VisitorId(visitor.id),
+                SiteId(UUID(str(shop.site_id))),
+                0,
+                now,
+            )
+            people.append(client)
+            found.append((client, random.uniform(0, ARRIVE_WITHIN_S), random.random() < LEAVES))
+        await session.commit()
+    return found
+
+
+async def arrive(visitor: WireClient, after_s: float, leaves: bool) -> None:
+    """Come, and get in line."""
+    await asyncio.sleep(after_s)
+    while True:
+        try:
+            await visitor.open()
+            await insist(visitor, {"t": "hello", "token": visitor.token})
+            begun = await insist(visitor, {"t": "start"})
+            assert begun["t"] == "ok", begun
+            if leaves:
+                await insist(visitor, {"t": "leave", "c": begun["c"]})
+            return
+        except ConnectionError:
+            # A machine that is all too busy: "try again later".
+            await asyncio.sleep(1)
+
+
+def part(seconds: list[float], share: float) -> str:
+    """Return the value below which this share lies."""
+    ordered = sorted(seconds)
+    return f"{ordered[min(len(ordered) - 1, int(len(ordered) * share))]:.3f}" if ordered else "-"
