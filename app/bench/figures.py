@@ -142,6 +142,45 @@ class ChurnFigures(Struct):
     after: Holding
 
 
+class PairingRun(Struct):
+    """A line of one length.
+
+    Attributes:
+        waiting, agents, lanes: as the run began; a few hundred who wait are served in it.
+        pairing_ms: one at a time: from an agent's click on "close" until the next visitor and the agent were told.
+        pairings_per_s, cpu_us_per_pairing: with all agents on stage at it; everything that goes on counts. `load` is
+            the measurement itself.
+        redis_mb: all that Redis holds.
+        rebuild_s: from FLUSHALL, with an agent closing a chat just then, until the index is there again.
+        quiet_cpu_share: processor time over wall time while nobody comes and goes.
+    """
+
+    waiting: int
+    agents: int
+    lanes: int
+    pairing_ms: Spread
+    pairings_per_s: float
+    cpu_us_per_pairing: dict[str, float]
+    redis_mb: float
+    rebuild_s: float
+    quiet_cpu_share: dict[str, float]
+
+
+class PairingFigures(Struct):
+    """All of `bench pairing`: the longest line, and all of them under `runs`."""
+
+    machine: Machine
+    waiting: int
+    agents: int
+    lanes: int
+    pairing_ms: Spread
+    pairings_per_s: float
+    cpu_us_per_pairing: dict[str, float]
+    redis_mb: float
+    rebuild_s: float
+    runs: list[PairingRun]
+
+
 def machine() -> Machine:
     """Return what this machine says of itself."""
     return Machine(
@@ -239,6 +278,16 @@ def churn_table(figures: ChurnFigures) -> str:
     for name, held in (("before", figures.before), ("half way", figures.half), ("after", figures.after)):
         rows.append([name, f"{held.rss_mb:.1f}", str(held.tasks), str(held.files), str(held.connections)])
     return "\n".join([f"{figures.cycles} sockets opened and reset in {figures.seconds:.0f} s", *_aligned(rows)])
+
+
+def pairing_table(figures: PairingFigures) -> str:
+    """Return the runs as a table."""
+    rows: list[Sequence[str]] = [("waiting", "p50", "p99 ms", "a second", "server CPU µs", "Redis MB", "rebuild s")]
+    for run in figures.runs:
+        server_us = sum(us for name, us in run.cpu_us_per_pairing.items() if name != "load")
+        times = [f"{run.pairing_ms.p50:.1f}", f"{run.pairing_ms.p99:.1f}", f"{run.pairings_per_s:.0f}"]
+        rows.append([f"{run.waiting:,}", *times, f"{server_us:.0f}", f"{run.redis_mb:.1f}", f"{run.rebuild_s:.2f}"])
+    return "\n".join([f"{figures.agents} agents, {figures.lanes} lanes", *_aligned(rows)])
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -128,6 +128,27 @@ def churn(
     _show(lambda settings: bench_churn(settings, cycles, configured=use_configured, tell=_tell), churn_table, as_json)
 
 
+@bench.command()
+def pairing(
+    waiting: Annotated[
+        int, typer.Option(min=10, help="Visitors in line; 1,000 and 10,000 are measured beside.")
+    ] = 100_000,
+    agents: Annotated[int, typer.Option(min=1, help="Agents who are there.")] = 1000,
+    lanes: Annotated[int, typer.Option(min=1, help="Teams with a line each.")] = 50,
+    use_configured: UseConfigured = False,
+    as_json: AsJson = False,
+) -> None:
+    """Free agents one by one and all at once; see how long the next visitor takes, and how that grows with the line."""
+    from app.bench.figures import pairing_table
+    from app.bench.pairing import bench_pairing
+
+    _show(
+        lambda settings: bench_pairing(settings, waiting, agents, lanes, configured=use_configured, tell=_tell),
+        pairing_table,
+        as_json,
+    )
+
+
 def _show(measure: Callable[[Settings], Awaitable[Figures]], table: Callable[[Figures], str], as_json: bool) -> None:
     from app.bench.ground import BenchError
 

@@ -71,6 +71,19 @@ async def test_visitors_come_back_when_their_process_dies_and_redis_has_forgotte
     assert [figures[name] for name in ("missing", "doubled", "unacknowledged")] == [0, 0, 0]
 
 
+async def test_agents_are_given_the_next_in_line() -> None:
+    figures = await measured("pairing", "--waiting", "60", "--agents", "24", "--lanes", "5")
+
+    [run] = figures["runs"]
+    assert (run["waiting"], run["agents"], run["lanes"]) == (60, 24, 5)
+    assert 0 < run["pairing_ms"]["p50"] <= run["pairing_ms"]["p99"]
+    assert run["cpu_us_per_pairing"].keys() == {"worker_a", "worker_b", "postgres", "redis", "load"}
+    assert run["pairings_per_s"] > 0
+    assert run["redis_mb"] > 0
+    assert run["rebuild_s"] > 0
+    assert run.items() >= {name: value for name, value in figures.items() if name not in ("machine", "runs")}.items()
+
+
 def test_exactness_finds_each_kind_of_fault() -> None:
     vera, ana = 0, 1
     said = [Said(0, vera, 1), Said(0, ana, 2), Said(0, vera, 3)]

@@ -1,0 +1,144 @@
+"""The people with a socket in a pairing measurement: agents who close and are given the next, visitors who are told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+
+from app.bench.ground import BenchError
+from app.bench.wire_socket import WireSocket
+
+PATIENCE_S = 120.0
+"""For a welcome, and for a pairing."""
+
+Frame = dict[str, Any]
+
+
+class Person:
+    """One socket."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._token = token
+        self._port = port
+        self._socket = WireSocket(f"http://127.0.0.1:{port}", self._take, self._lost)
+        self._welcome = asyncio.get_running_loop().create_future()
+        self._number = 0
+
+    async def arrive(self) -> None:
+        """Connect and say hello; return when the snapshot has come.
+
+        Raises:
+            BenchError: it did not.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                loop = asyncio.get_running_loop()
+                await loop.create_connection(lambda: self._socket, "127.0.0.1", self._port)
+                await self._socket.upgraded()
+                self.say({"t": "hello", "token": self._token})
+                await self._welcome
+        except (OSError, TimeoutError) as error:
+            raise BenchError(f"Somebody could not connect: {error!r}") from error
+
+    def say(self, frame: Frame) -> None:
+        """Send a command."""
+        self._number += 1
+        self._socket.send(msgspec.json.encode({**frame, "id": self._number}))
+
+    def leave(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+    def heard(self, frame: Frame) -> None:
+        """Something came that is neither a welcome nor a ping."""
+
+    def _take(self, data: bytes) -> None:
+        for line in data.split(b"\n"):
+            frame: Frame = msgspec.json.decode(line)
+            if frame["t"] == "ping":
+                self._socket.send(b'{"t":"pong"}')
+            elif frame["t"] == "snapshot":
+                if not self._welcome.done():
+                    self._welcome.set_result(None)
+            else:
+                self.heard(frame)
+
+    def _lost(self, code: int) -> None:
+        if not self._welcome.done():
+            self._welcome.set_exception(BenchError(f"The server closed a socket with {code}."))
+
+
+class Waiter(Person):
+    """A visitor in line. `joined` is set when they are told that somebody is there, to the moment."""
+
+    def __init__(self, port: int, token: str) -> None:
+        super().__init__(port, token)
+        self.joined: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+    def heard(self, frame: Frame) -> None:
+        if frame["t"] == "ev" and frame["kind"] == "joined" and not self.joined.done():
+            self.joined.set_result(time.perf_counter())
+
+
+class Answerer(Person):
+    """An agent with room for one, whose client confirms by itself.
+
+    Args:
+        waiters: the visitors with a socket, by conversation.
+    """
+
+    def __init__(self, port: int, token: str, waiters: dict[str, Waiter]) -> None:
+        super().__init__(port, token)
+        self._waiters = waiters
+        self._mine: asyncio.Future[tuple[str, int, float]] = asyncio.get_running_loop().create_future()
+        self._confirming: dict[int, str] = {}
+        self._has: tuple[str, int] | None = None
+
+    async def begin(self) -> None:
+        """Take chats from now on; return with the first."""
+        self.say({"t": "status", "accept": True})
+        await self._next()
+
+    async def pair(self) -> float | None:
+        """Close what there is and wait for the next.
+
+        Returns:
+            Milliseconds from the closing until both were told: the visitor that an agent is there, and the agent that
+            the chat is theirs. None when the visitor has no socket.
+
+        Raises:
+            BenchError: nobody came.
+        """
+        assert self._has is not None, "it has begun"
+        c, gen = self._has
+        began = time.perf_counter()
+        self.say({"t": "close", "c": c, "gen": gen})
+        c, told = await self._next()
+        waiter = self._waiters.get(c)
+        if waiter is None:
+            return None
+        visitor_told = await asyncio.wait_for(waiter.joined, PATIENCE_S)
+        return (max(told, visitor_told) - began) * 1000
+
+    async def _next(self) -> tuple[str, float]:
+        try:
+            c, gen, moment = await asyncio.wait_for(asyncio.shield(self._mine), PATIENCE_S)
+        except TimeoutError:
+            raise BenchError("An agent with room was given nobody although many wait.") from None
+        self._mine = asyncio.get_running_loop().create_future()
+        self._has = (c, gen)
+        return c, moment
+
+    def heard(self, frame: Frame) -> None:
+        if frame["t"] == "offer":
+            self.say({"t": "offer.accept", "c": frame["c"], "gen": frame["gen"]})
+            self._confirming[self._number] = frame["c"]
+        elif frame["t"] in ("ok", "err") and frame["id"] in self._confirming:
+            c = self._confirming.pop(frame["id"])
+            if frame["t"] == "ok":
+                self._mine.set_result((c, frame["gen"], time.perf_counter()))
+            elif not self._mine.done():
+                self._mine.set_exception(BenchError(f"An agent could not take a chat: {frame['code']}."))
