@@ -22,16 +22,27 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from app.clock import to_ms
 from app.errors import Unavailable
 from app.ids import ConversationId
 
 log = structlog.get_logger()
 
+_POST_ONE = """
+SELECT status, seq, at, state
+FROM post_message($1::uuid, $2::smallint, $3::text, $4::text, $5::uuid, $6::text, $7::uuid, $8::text, $9::bigint)
+"""
 _POST = """
 SELECT status, seq, at, state
-FROM post_messages($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::uuid[], $8::text[],
-                   $9::bigint[])
+FROM post_batch($1::uuid[], $2::smallint[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::uuid[], $8::text[],
+                $9::bigint[])
+"""
+# Each row is reached by an index whatever the statistics say: a plan made while the tables were small would read all
+# of them once they are large.
+_PREPARE = """
+SET plan_cache_mode = force_generic_plan;
+SET enable_seqscan = off;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
 """
 # Of these conversations, those that somebody else has locked.
 _HELD = """
@@ -211,7 +222,7 @@ class Journal:
             await asyncio.sleep(wait)
             wait = min(wait * 2, 1.0)
         for draft, (status, seq, at, state) in zip(batch, rows, strict=True):
-            outcome = Outcome(status, seq or 0, to_ms(at) if at else 0, state or "")
+            outcome = Outcome(status, seq or 0, at or 0, state or "")
             try:
                 if status in ("ok", "dup"):
                     self._publish(draft, outcome)
@@ -231,6 +242,21 @@ class Journal:
 
     async def _write(self, batch: list[Draft]) -> list[asyncpg.Record]:
         connection = await self._connected()
+        if len(batch) == 1:
+            # By far the commonest when there is not much to do, and half the price.
+            one = batch[0]
+            return await connection.fetch(
+                _POST_ONE,
+                one.conversation_id,
+                one.lane,
+                one.kind,
+                one.sender_kind,
+                one.sender_id,
+                one.sender_name,
+                one.m,
+                one.body,
+                one.gen,
+            )
         return await connection.fetch(
             _POST,
             [d.conversation_id for d in batch],
@@ -274,7 +300,7 @@ class Journal:
     async def _connected(self) -> asyncpg.Connection[asyncpg.Record]:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._connect()
-            await self._connection.execute(f"SET lock_timeout = {LOCK_WAIT_MS}")
+            await self._connection.execute(f"{_PREPARE}SET lock_timeout = {LOCK_WAIT_MS}")
         return self._connection
 
     async def _drop_connection(self) -> None:

@@ -165,8 +165,8 @@ class Stint(Model):
 class Message(Model):
     """One event of a lane: a text, a note, or a change of state.
 
-    Rows are written only by `post_messages` and `lines.append`, both of which hold the conversation's lock; that
-    makes the sequence dense and a foreign key needless.
+    Rows are written only by `post_message`, `post_batch`, `post_messages` and `lines.append`. All hold the
+    conversation's lock; that makes the sequence dense and a foreign key needless.
     """
 
     __tablename__ = "message"

@@ -18,6 +18,7 @@ from app.gateway.connection import Connection
 from app.gateway.desk import Desk
 from app.gateway.people import Guest, Host
 from app.ids import ConversationId
+from app.infra.keys import lane_topic
 from app.protocol.codes import MAX_IN_FLIGHT, MAX_TEXT
 from app.protocol.frames import Body, Note, Ok, Send
 from app.text import clean_text
@@ -117,7 +118,7 @@ async def check_access(desk: Desk, connection: Connection, conversation_id: UUID
     Raises:
         NotFound: it is not, or there is none.
     """
-    if f"c:{conversation_id}:0" in connection.cursors:
+    if lane_topic(conversation_id, 0) in connection.cursors:
         return
     who = connection.who
     async with desk.work.begin() as work:

@@ -5,6 +5,7 @@ All hold only what can be rebuilt from Postgres. One hash tag, so that scripts w
 
 from __future__ import annotations
 
+from functools import lru_cache
 from uuid import UUID
 
 HASH_TAG = "ws"
@@ -58,8 +59,12 @@ class Keys:
         return f"{self.root}bus:{topic}"
 
 
+@lru_cache(maxsize=4096)
 def lane_topic(conversation_id: UUID | str, lane: int) -> str:
-    """Events of one lane of a conversation. A visitor's process never listens to lane 1 on the visitor's behalf."""
+    """Events of one lane of a conversation. A visitor's process never listens to lane 1 on the visitor's behalf.
+
+    Remembered: a message asks for it twice, and Python takes its time to write a UUID.
+    """
     return f"c:{conversation_id}:{lane}"
 
 
