@@ -106,10 +106,7 @@ def columns(stage: Stage, batch: list[tuple[Any, ...]], twin: int) -> list[list[
         [lane for _, lane, *_ in batch],
         ["note" if lane else "message" for _, lane, *_ in batch],
         ["agent" if by_agent else "visitor" for _, _, by_agent, *_ in batch],
-        [
-            stage.agents[sender] if by_agent else stage.visitors[place][twin]
-            for place, _, by_agent, sender, *_ in batch
-        ],
+        [stage.agents[sender] if by_agent else stage.visitors[place][twin] for place, _, by_agent, sender, *_ in batch],
         ["Ana" if by_agent else None for _, _, by_agent, *_ in batch],
         [m for *_, m, _, _ in batch],
         [json.dumps({"text": words}) for *_, words, _ in batch],
@@ -147,9 +144,7 @@ def stored_of(stage: Stage, rows: Any, heads: Any, twin: int) -> tuple[list[Any]
     """Return the messages and heads of one of the twins, with places for ids."""
     places = {ids[twin]: place for place, ids in enumerate(stage.twins)}
     people = {ids[twin]: place for place, ids in enumerate(stage.visitors)}
-    messages = [
-        (places[row[0]], *row[1:5], people.get(row[5], row[5]), *row[6:]) for row in rows if row[0] in places
-    ]
+    messages = [(places[row[0]], *row[1:5], people.get(row[5], row[5]), *row[6:]) for row in rows if row[0] in places]
     return sorted(messages), sorted((places[row[0]], *row[1:]) for row in heads if row[0] in places)
 
 
@@ -165,7 +160,7 @@ async def test_what_is_fresh_takes_the_quick_way_alone(database: Database) -> No
     async def calls() -> dict[str, int]:
         await connections[0].execute("SELECT pg_stat_force_next_flush()")
         async with database.sessions() as session:
-            return {name: count for name, count in await session.execute(CALLS)}
+            return dict((await session.execute(CALLS)).tuples().all())
 
     def fresh(count: int) -> list[Draft]:
         batch = [(seed.choice([0, 1, 4]), 0, n % 2 == 1, 0, uuid7(), f"words {n}", 9) for n in range(count)]

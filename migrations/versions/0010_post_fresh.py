@@ -7,14 +7,14 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    for name in ("0009_post_message.sql", "0009_post_batch.sql"):
+    for name in ("0010_post_message.sql", "0010_post_batch.sql"):
         op.execute(Path(__file__).with_name(name).read_text())
 
 
