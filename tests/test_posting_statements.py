@@ -115,7 +115,8 @@ def columns(stage: Stage, batch: list[tuple[Any, ...]], twin: int) -> list[list[
 
 
 async def test_the_quick_statements_answer_and_store_what_the_careful_one_does(database: Database) -> None:
-    stage, seed, said = await staged(database), random.Random(9), []
+    stage, seed = await staged(database), random.Random(9)
+    said: list[tuple[Any, ...]] = []
     connection = await database.raw()
     journal = Journal(database.raw, lambda _, __: None)
     try:
@@ -160,7 +161,8 @@ async def test_what_is_fresh_takes_the_quick_way_alone(database: Database) -> No
     async def calls() -> dict[str, int]:
         await connections[0].execute("SELECT pg_stat_force_next_flush()")
         async with database.sessions() as session:
-            return dict((await session.execute(CALLS)).tuples().all())
+            rows = await session.execute(CALLS)
+            return {row.funcname: row.calls for row in rows}
 
     def fresh(count: int) -> list[Draft]:
         batch = [(seed.choice([0, 1, 4]), 0, n % 2 == 1, 0, uuid7(), f"words {n}", 9) for n in range(count)]
