@@ -25,7 +25,7 @@ from tests.journeys.cast import open_shop
 WRITERS = 6
 CUT_JOURNALS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%post_message%'"
+    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%FROM post_%'"
 )
 PUBLIC, INTERNAL = 0, 1
 
