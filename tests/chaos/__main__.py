@@ -42,7 +42,7 @@ async def _campaign(given: argparse.Namespace) -> dict[str, object]:
     end = time.monotonic() + (given.for_s or 0)
     rounds: list[Round] = []
     async with a_house(given.reports / "logs") as house:
-        while not rounds or time.monotonic() < end:
+        while not rounds or (time.monotonic() < end and not rounds[-1].broke_off):
             seed = given.seed + len(rounds)
             say(f"seed {seed}")
             played = await play(house, seed, Cast(), plan(seed, names), Manner(within_s=given.within))

@@ -6,6 +6,7 @@ import asyncio
 import random
 import sys
 import time
+import traceback
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -99,6 +100,7 @@ class Round:
     breaches: dict[str, list[str]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
+    broke_off: bool = False
     began_at: float = 0.0
     ended_at: float = 0.0
     crowding: float = 1.0
@@ -171,6 +173,11 @@ async def play(house: House, seed: int, cast: Cast, steps: Sequence[Step], manne
                 return played
             await _calm(played, watch, manner.calm_s)
         await _end(house, played, watch)
+    except Exception as error:
+        # The harness could not go on. What it has seen until now is worth keeping.
+        played.broke_off = True
+        played.found.append(("harness", f"it could not go on: {error!r}"))
+        say(traceback.format_exc())
     finally:
         watch.enough = True
         (failure,) = await asyncio.gather(watching, return_exceptions=True)
@@ -178,11 +185,12 @@ async def play(house: House, seed: int, cast: Cast, steps: Sequence[Step], manne
             played.found.append(("harness", f"the watch failed: {failure!r}"))
         await scene.strike()
         played.ended_at = time.monotonic()
-    if manner.thorough:
+    if manner.thorough and not played.broke_off:
         played.found += [("I18", words) for words in await left_behind(house)]
-    await _judge(house, played, final=True)
+    await _judge(house, played, final=not played.broke_off)
     played.longest_beside_s, played.longest_off_s = watch.longest_beside_s, watch.longest_off_s
-    played.memory_mb = {gateway.name: round(memory_mb(gateway.process.pid), 1) for gateway in house.gateways}
+    if not played.broke_off:
+        played.memory_mb = {gateway.name: round(memory_mb(gateway.process.pid), 1) for gateway in house.gateways}
     return played
 
 
@@ -214,7 +222,7 @@ async def _enter(scene: Scene) -> None:
     """Agents come before visitors, so that somebody is there."""
     for person in scene.agents:
         person.live()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * crowding()):
         for person in scene.agents:
             await person.ready.wait()
         for person in scene.visitors:
