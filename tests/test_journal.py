@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import text
 
-from app.chat.journal import Draft, Journal, Outcome
+from app.chat.journal import MAX_BATCH, Draft, Journal, Outcome
 from app.chat.models import Conversation
 from app.contacts.models import Visitor
 from app.ids import AgentId, ConversationId, uuid7
@@ -211,6 +211,19 @@ async def test_each_message_is_published_in_order_before_its_sender_hears_of_it(
     assert [outcome.seq for _, outcome in one.published] == [1, 1, *range(2, 22)], "a repetition is published again"
     assert [status for status, _ in told] == ["dup", *["ok"] * 20]
     assert all(published > place + 1 for place, (_, published) in enumerate(told))
+
+
+async def test_a_thousand_drafts_of_one_conversation_hold_up_nobody_else(database: Database) -> None:
+    flooded, quiet = await chats(database, ["active", "active"])
+    async with writer(database) as one:
+        flood = [one.post(draft(flooded, f"words {n}")) for n in range(1000)]
+        alone = one.post(draft(quiet, "hello"))
+        assert {(await future).status for future in [*flood, alone]} == {"ok"}
+    places = [each.conversation_id for each, _ in one.published]
+    assert places.index(quiet.id) < MAX_BATCH, "it went with the first batch"
+    assert [outcome.seq for each, outcome in one.published if each.conversation_id == flooded.id] == list(
+        range(1, 1001)
+    )
 
 
 async def test_one_poisoned_draft_does_not_take_the_others_with_it(database: Database) -> None:

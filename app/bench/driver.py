@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from app.bench.ground import BenchError
-from app.bench.orders import Diary, Orders, Return
+from app.bench.orders import Diary, Flooded, Orders, Return
 from app.infra.embedded.child import dies_with_this_process
 
 ANSWER_PATIENCE_S = 600.0
@@ -44,6 +44,10 @@ class Driver:
         """Expect a server process to die once it has `begun`; `ended` when all have come back."""
         self._say("lose")
 
+    def flood(self, per_s: float) -> None:
+        """Say so many messages a second, whatever the server answers, until `flooded`."""
+        self._say(f"flood {per_s}")
+
     async def begun(self) -> None:
         """Return when the measured part starts."""
         await self._hear("begin")
@@ -59,6 +63,12 @@ class Driver:
     async def returned(self) -> Return:
         """Let it go; return what it saw of a loss."""
         return msgspec.json.decode(await self._last_words(), type=Return)
+
+    async def flooded(self) -> Flooded:
+        """End its flood and let it go; return what it saw."""
+        self._say("enough")
+        await self._hear("end")
+        return msgspec.json.decode(await self._last_words(), type=Flooded)
 
     async def _last_words(self) -> bytes:
         self._say("quit")

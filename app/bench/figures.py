@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from msgspec import UNSET, Struct, UnsetType
 
+from app.bench.orders import Flooded
+
 
 class Spread(Struct):
     """Milliseconds."""
@@ -70,6 +72,39 @@ class MessagesFigures(Struct):
     seconds: float
     runs: list[MessagesRun]
     saturation: list[MessagesRun]
+
+
+class Beside(Struct):
+    """Milliseconds, without the flood and with it."""
+
+    alone: float
+    beside_flood: float
+
+
+class FairnessFigures(Struct):
+    """All of `bench fairness`.
+
+    Attributes:
+        conversations, offered_per_s: of the others; what they say together.
+        seconds: of each kind, in turns.
+        others_p95_ms: from the moment a message was due until the other side had it.
+        others_ack_p95_ms: until its `ok`.
+        ratio: of others_p95_ms.
+        others_lost: messages of the others that were not acknowledged, or not delivered.
+        keen: messages stored of the pair that floods as hard as the protocol lets.
+        reckless: of the visitor who does not care what the server answers.
+    """
+
+    machine: Machine
+    conversations: int
+    offered_per_s: float
+    seconds: float
+    others_p95_ms: Beside
+    others_ack_p95_ms: Beside
+    ratio: float
+    others_lost: int
+    keen: int
+    reckless: Flooded
 
 
 class IdleFigures(Struct):
@@ -197,6 +232,11 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(_percentile(ordered, 50), _percentile(ordered, 99))
 
 
+def p95(values: Sequence[float]) -> float:
+    """Return the 95th percentile (nearest rank); zero when there is nothing."""
+    return _percentile(sorted(values), 95)
+
+
 def _percentile(ordered: Sequence[float], percent: int) -> float:
     if not ordered:
         return 0.0
@@ -256,6 +296,20 @@ def idle_table(figures: IdleFigures) -> str:
             f"{figures.sockets} idle sockets, opened at {figures.opened_per_s:.0f}/s",
             f"memory  {figures.rss_mb:.0f} MB ({memory}); {figures.kib_per_socket:.1f} KiB a socket",
             f"CPU     {figures.cpu_share:.1%} of a core ({cpu})",
+        ]
+    )
+
+
+def fairness_table(figures: FairnessFigures) -> str:
+    """Return the figures in words."""
+    delivery, ack, reckless = figures.others_p95_ms, figures.others_ack_p95_ms, figures.reckless
+    return "\n".join(
+        [
+            f"{figures.conversations} conversations, {figures.offered_per_s:g} messages/s together: p95 of delivery "
+            f"{delivery.alone:.1f} ms, beside the flood {delivery.beside_flood:.1f} ms: {figures.ratio:.2f} x",
+            f"p95 of ok {ack.alone:.1f} ms, beside the flood {ack.beside_flood:.1f} ms; lost {figures.others_lost}",
+            f"keen: {figures.keen} messages; reckless: {reckless.sent} sent, {reckless.taken} taken, "
+            f"{reckless.refused} refused, sent away {reckless.sent_away} times",
         ]
     )
 

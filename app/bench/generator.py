@@ -2,11 +2,9 @@
 
 `python -m app.bench.generator ORDERS DIARY` does what it reads on standard input and answers on standard output, a
 line each: `open N` (until N sockets are open) → `open N`; `speak` → `begin` when the measurement starts and `end`
-when everything is decided; `churn N` (N sockets were opened and
-reset) → `end`; `lose` → `begin`: a process may
-die now, `end` when all have come back; `quit` → its diary is
-written. What goes wrong is its last line on standard error, and
-exit code 1.
+when everything is decided; `churn N` (N sockets were opened and reset) → `end`; `lose` → `begin`: a process may die
+now, `end` when all have come back; `flood R` (R messages a second, whatever the server says) → `end` after the next
+line; `quit` → its diary is written. What goes wrong is its last line on standard error, and exit code 1.
 """
 
 from __future__ import annotations
@@ -20,7 +18,8 @@ import msgspec
 import uvloop
 
 from app.bench.comeback import Comeback
-from app.bench.orders import Orders, Return, Seat
+from app.bench.flood import Flood
+from app.bench.orders import Flooded, Orders, Return, Seat
 from app.bench.talk import Talk
 from app.bench.visit import Visit, VisitError
 
@@ -35,7 +34,7 @@ class Generator:
         self._orders = orders
         self._talk = Talk(orders)
         self._comeback = Comeback(orders)
-        self._back: Return | None = None
+        self._seen: Return | Flooded | None = None
         self._visits: list[Visit] = []
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -53,7 +52,7 @@ class Generator:
         await obeying
         for visit in self._visits:
             visit.close()
-        diary.write_bytes(msgspec.json.encode(self._back or self._talk.diary()))
+        diary.write_bytes(msgspec.json.encode(self._seen or self._talk.diary()))
 
     async def _obey(self) -> None:
         reader = asyncio.StreamReader()
@@ -75,7 +74,14 @@ class Generator:
                     _answer("end")
                 case ["lose"]:
                     _answer("begin")
-                    self._back = await self._comeback.run()
+                    self._seen = await self._comeback.run()
+                    _answer("end")
+                case ["flood", per_s]:
+                    flood = Flood(self._orders.seats, self._orders.conversations[0])
+                    running = asyncio.ensure_future(flood.run(float(per_s)))
+                    await reader.readline()
+                    flood.stop()
+                    self._seen = await running
                     _answer("end")
                 case _:
                     return

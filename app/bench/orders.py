@@ -113,3 +113,19 @@ class Return(Struct):
     missing: int
     doubled: int
     unacknowledged: int
+
+
+class Flooded(Struct):
+    """What somebody who floods saw.
+
+    Attributes:
+        sent: messages.
+        taken: those that were acknowledged.
+        refused: those that were answered with an error.
+        sent_away: sockets that the server closed.
+    """
+
+    sent: int = 0
+    taken: int = 0
+    refused: int = 0
+    sent_away: int = 0

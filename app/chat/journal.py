@@ -1,17 +1,16 @@
 """The batched writer: every message that people send goes through here, and is acknowledged after its commit.
 
-One task owns one Postgres connection. While a commit runs, drafts gather; the next commit takes all of them. There is
-no timer: at low load a batch is one message. A batch whose outcome is unknown (the connection broke) is repeated as
-the same batch, which is safe because the statement knows each key. Nobody is told "ok" before the commit, and
-publishing happens in the same tick as telling. A conversation that somebody else keeps locked is put aside, with all
-that comes for it, so that the others go on.
+One task owns one Postgres connection. While a commit runs, drafts gather; the next commit takes all of them, or, when
+they are too many, as many of each conversation. There is no timer: at low load a batch is one message. A batch whose
+outcome is unknown (the connection broke) is repeated as the same batch, which is safe because the statement knows each
+key. Nobody is told "ok" before the commit, and publishing happens in the same tick as telling. A conversation that
+somebody else keeps locked is put aside, with all that comes for it, so that the others go on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Literal
@@ -22,6 +21,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from app.chat.fair_line import FairLine
 from app.errors import Unavailable
 from app.ids import ConversationId
 
@@ -123,7 +123,7 @@ class Journal:
     ) -> None:
         self._connect = connect
         self._publish = publish
-        self._queue: deque[Draft] = deque()
+        self._queue: FairLine[Draft] = FairLine()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -167,7 +167,7 @@ class Journal:
         """
         if len(self._queue) >= MAX_QUEUED or self._stopping:
             raise Unavailable("The server cannot take more messages just now.", retry_after_s=1)
-        self._queue.append(draft)
+        self._queue.add(draft)
         self._idle.clear()
         self._wake.set()
 
@@ -185,7 +185,7 @@ class Journal:
                     async with asyncio.timeout(ASIDE_S if self._aside else None):
                         await self._wake.wait()
                 continue
-            self._writing = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+            self._writing = self._queue.take(MAX_BATCH)
             await self._settle(self._writing)
             self._writing = []
 
@@ -294,7 +294,7 @@ class Journal:
         waiting = [draft for drafts in self._aside.values() for draft in drafts]
         held = await self._held(waiting)
         for conversation_id in [c for c in self._aside if c not in held]:
-            self._queue.extendleft(reversed(self._aside.pop(conversation_id)))
+            self._queue.add_first(self._aside.pop(conversation_id))
         self._look_at = time.monotonic() + ASIDE_S
 
     async def _connected(self) -> asyncpg.Connection[asyncpg.Record]:
@@ -330,7 +330,7 @@ class Journal:
         for conversation_id, drafts in list(self._aside.items()):
             self._aside[conversation_id] = _patient(drafts, limit, dropped)
         self._aside = {c: drafts for c, drafts in self._aside.items() if drafts}
-        self._queue = deque(_patient(self._queue, limit, dropped))
+        self._queue.keep(lambda drafts: _patient(drafts, limit, dropped))
 
 
 def _patient(drafts: Iterable[Draft], limit: float, dropped: set[tuple[UUID, UUID]]) -> list[Draft]:

@@ -76,6 +76,27 @@ def messages(
 
 
 @bench.command()
+def fairness(
+    conversations: Annotated[int, typer.Option(min=1, help="Ordinary ones, each with a visitor and an agent.")] = 200,
+    rate: Annotated[int, typer.Option(min=1, help="Messages a second that they say together.")] = 200,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Length of a turn.")] = 6,
+    turns: Annotated[int, typer.Option(min=1, help="Alone and beside the flood, so many times each.")] = 4,
+    use_configured: UseConfigured = False,
+    as_json: AsJson = False,
+) -> None:
+    """See whether people who flood make others wait. About a minute and a half."""
+    from app.bench.fairness import Plan, bench_fairness
+    from app.bench.figures import fairness_table
+
+    plan = Plan(conversations, rate, seconds, turns)
+    _show(
+        lambda settings: bench_fairness(settings, plan, configured=use_configured, tell=_tell),
+        fairness_table,
+        as_json,
+    )
+
+
+@bench.command()
 def idle(
     sockets: Annotated[int, typer.Option(min=0, help="How many; 0: 10,000, or as many as may be opened.")] = 0,
     seconds: Annotated[float, typer.Option(min=1, help="How long to watch them.")] = 30,

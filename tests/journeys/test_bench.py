@@ -38,6 +38,22 @@ async def test_messages_on_servers_of_its_own_beside_the_floor() -> None:
         assert one["reordered"] == 0
 
 
+async def test_fairness_beside_people_who_flood() -> None:
+    figures = await measured(
+        *("fairness", "--conversations", "4", "--rate", "20", "--seconds", "1", "--turns", "1"),
+    )
+
+    assert (figures["conversations"], figures["offered_per_s"], figures["seconds"]) == (4, 20, 1)
+    for name in ("others_p95_ms", "others_ack_p95_ms"):
+        assert figures[name].keys() == {"alone", "beside_flood"}
+        assert min(figures[name].values()) > 0
+    assert figures["ratio"] > 0
+    assert figures["others_lost"] == 0
+    assert figures["keen"] > 0
+    assert figures["reckless"]["sent"] > figures["reckless"]["taken"] > 0
+    assert figures["reckless"]["refused"] > 0
+
+
 async def test_idle_on_the_configured_servers(fresh_database: FreshDatabase, redis_url: str) -> None:
     servers = {"DESKBELL_DATABASE_URL": await fresh_database(), "DESKBELL_REDIS_URL": redis_url}
 
