@@ -188,6 +188,7 @@ class PairingRun(Struct):
         redis_mb: all that Redis holds.
         rebuild_s: from FLUSHALL, with an agent closing a chat just then, until the index is there again.
         quiet_cpu_share: processor time over wall time while nobody comes and goes.
+        missed: offers that ran out before an agent's client confirmed them: above zero the machine was too busy.
     """
 
     waiting: int
@@ -199,6 +200,7 @@ class PairingRun(Struct):
     redis_mb: float
     rebuild_s: float
     quiet_cpu_share: dict[str, float]
+    missed: int
 
 
 class PairingFigures(Struct):

@@ -47,9 +47,10 @@ async def bench_pairing(
     tell("starting Postgres and Redis")
     async with ground(settings, configured=configured) as here:
         where = machine()
-        runs = [
-            await _measure(here, count, agents, lanes, tell) for count in (*(n for n in BESIDE if n < waiting), waiting)
-        ]
+        runs: list[PairingRun] = []
+        for count in (*(n for n in BESIDE if n < waiting), waiting):
+            runs.append(await _measure(here, count, agents, lanes, tell))
+            tell(f"{count} in line: pairing p50 {runs[-1].pairing_ms.p50} ms, p99 {runs[-1].pairing_ms.p99} ms")
     last = runs[-1]
     return PairingFigures(
         machine=where,
@@ -107,6 +108,7 @@ async def _measure(here: Ground, waiting: int, agents: int, lanes: int, tell: Ca
                 redis_mb=round(memory["used_memory"] / 1e6, 1),
                 rebuild_s=round(rebuild_s, 2),
                 quiet_cpu_share={name: round(share, 3) for name, share in shares.items()},
+                missed=sum(answerer.missed for answerer in answerers),
             )
     finally:
         for person in people:

@@ -88,10 +88,14 @@ class Answerer(Person):
 
     Args:
         waiters: the visitors with a socket, by conversation.
+
+    Attributes:
+        missed: how often an offer ran out before it was confirmed.
     """
 
     def __init__(self, port: int, token: str, waiters: dict[str, Waiter]) -> None:
         super().__init__(port, token)
+        self.missed = 0
         self._waiters = waiters
         self._mine: asyncio.Future[tuple[str, int, float]] = asyncio.get_running_loop().create_future()
         self._confirming: dict[int, str] = {}
@@ -101,6 +105,7 @@ class Answerer(Person):
         """Take chats from now on; return with the first."""
         self.say({"t": "status", "accept": True})
         await self._next()
+        self.missed = 0
 
     async def pair(self) -> float | None:
         """Close what there is and wait for the next.
@@ -140,5 +145,7 @@ class Answerer(Person):
             c = self._confirming.pop(frame["id"])
             if frame["t"] == "ok":
                 self._mine.set_result((c, frame["gen"], time.perf_counter()))
-            elif not self._mine.done():
-                self._mine.set_exception(BenchError(f"An agent could not take a chat: {frame['code']}."))
+        elif frame["t"] == "me" and not frame["me"]["accept"]:
+            # The machine was so busy that an offer ran out before it was confirmed.
+            self.missed += 1
+            self.say({"t": "status", "accept": True})

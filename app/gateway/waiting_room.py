@@ -33,6 +33,22 @@ SETTLE_S = 0.15
 FLOW_S = 5.0
 
 
+class _Outlook:
+    """What to expect in a lane for some seconds. Each place is worked out once: a long line moves often."""
+
+    def __init__(self, moves: Flow | None) -> None:
+        self.since = time.monotonic()
+        self._rest = estimates(moves) if moves else None
+        self._known: list[Estimate] = []
+
+    def up_to(self, place: int) -> list[Estimate] | None:
+        """Return what those expect who stand at 1, 2, 3 …, as far as `place`, or farther; None while it is unknown."""
+        if self._rest is None:
+            return None
+        self._known += islice(self._rest, max(0, place - len(self._known)))
+        return self._known
+
+
 class WaitingRoom:
     """The visitors of this process, by team."""
 
@@ -43,7 +59,7 @@ class WaitingRoom:
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._again: set[UUID] = set()
         self._open: dict[UUID, bool] = {}
-        self._flows: dict[str, tuple[float, Flow | None]] = {}
+        self._outlooks: dict[str, _Outlook] = {}
 
     async def enter(self, connection: Connection, guest: Guest) -> None:
         """Keep a visitor told from now on."""
@@ -76,14 +92,14 @@ class WaitingRoom:
             self.moved(team_id)
         self._open = open_
 
-    async def _flow(self, lane: str) -> Flow | None:
+    async def _outlook(self, lane: str) -> _Outlook:
         """How a lane moves, looked at every FLOW_S seconds at most."""
-        known = self._flows.get(lane)
-        if known is None or time.monotonic() - known[0] > FLOW_S:
+        known = self._outlooks.get(lane)
+        if known is None or time.monotonic() - known.since > FLOW_S:
             async with self._work.begin() as work:
-                known = (time.monotonic(), await line_flow(work.session, lane, clock.now()))
-            self._flows[lane] = known
-        return known[1]
+                known = _Outlook(await line_flow(work.session, lane, clock.now()))
+            self._outlooks[lane] = known
+        return known
 
     async def _remember(self, announced: dict[UUID, Estimate]) -> None:
         if announced:
@@ -131,8 +147,7 @@ class WaitingRoom:
     async def _tell_waiting(self, lane: str, waiting: dict[UUID, list[tuple[Connection, Guest]]]) -> None:
         places = await self._queue.positions(lane, list(waiting))
         found = {c: place for c, place in zip(waiting, places, strict=True) if place is not None}
-        moves = await self._flow(lane)
-        expected = list(islice(estimates(moves), max(found.values(), default=0))) if moves else None
+        expected = (await self._outlook(lane)).up_to(max(found.values(), default=0))
         if expected:
             new = {c: expected[place - 1] for c, place in found.items() if all(g.told is None for _, g in waiting[c])}
             await self._remember(new)

@@ -7,8 +7,9 @@ the methods do nothing but log; the sweeper finds what was missed.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,8 @@ from app.routing.offers import offer_pairs
 log = structlog.get_logger()
 
 REBUILD_LOCK = 0x6465736B0001
+AT_ONCE = 1000
+"""Conversations in one command of a rebuild."""
 MAX_ROUNDS = 20
 """Rounds of proposing and being refused before the rest is left to the sweeper."""
 
@@ -192,11 +195,16 @@ class Queue:
         pipeline = self._redis.pipeline(transaction=False)
         if old:
             pipeline.delete(*old)
+        # Many in one command: of a hundred thousand who wait each would cost more on the way than in Redis.
+        lines: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         for each in waiting:
-            pipeline.zadd(self._keys.queue(each.lane), {each.id: each.score})
-            pipeline.sadd(self._keys.lanes(each.team), each.lane)
+            lines[each.team, each.lane][each.id] = each.score
             if each.rule:
                 pipeline.hset(self._keys.rules(), each.id, each.rule)
+        for (team, lane), scores in lines.items():
+            pipeline.sadd(self._keys.lanes(team), lane)
+            for at in range(0, len(scores), AT_ONCE):
+                pipeline.zadd(self._keys.queue(lane), dict(islice(scores.items(), at, at + AT_ONCE)))
         for agent in agents:
             pipeline.hset(self._keys.agent(agent.id), items=list(chain.from_iterable(agent_fields(agent).items())))
             for place in agent.places:
