@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -32,11 +30,12 @@ SERVICE = "deskbell"
 
 @dataclass
 class Node:
-    """One server."""
+    """One server. `bus` is the port on which nodes of a cluster talk."""
 
     port: int
     process: subprocess.Popen[bytes]
     log: Path
+    bus: int
     known_as: str = ""
 
     def ask(self, *words: object) -> Any:
@@ -76,19 +75,7 @@ def a_cluster(replicas: int = 0) -> Iterator[Cluster]:
         replicas: of the node that serves Deskbell's keys.
     """
     with short_directory() as directory, _ended() as started:
-        nodes = [
-            _start(
-                directory,
-                started,
-                "--cluster-enabled",
-                "yes",
-                "--cluster-port",
-                str(free_port()),
-                "--cluster-node-timeout",
-                str(NODE_TIMEOUT_MS),
-            )
-            for _ in range(3 + replicas)
-        ]
+        nodes = [_start(directory, started, in_cluster=True) for _ in range(3 + replicas)]
         cluster = Cluster(nodes[:3], nodes[3:])
         for node in nodes:
             node.known_as = node.ask("CLUSTER MYID").decode()
@@ -99,8 +86,7 @@ def a_cluster(replicas: int = 0) -> Iterator[Cluster]:
             # Else two that begin with the same epoch have to settle that first.
             node.ask("CLUSTER SET-CONFIG-EPOCH", number)
         for node in nodes[1:]:
-            bus = int(dict(_options(nodes[0]))["cluster-port"])
-            node.ask("CLUSTER MEET", "127.0.0.1", nodes[0].port, bus)
+            node.ask("CLUSTER MEET", "127.0.0.1", nodes[0].port, nodes[0].bus)
         _until(lambda: all(node.ask("CLUSTER NODES").count(b"\n") == len(nodes) for node in nodes), "they meet")
         for replica in cluster.replicas:
             _until(lambda r=replica: _obeys(r, cluster.owner.known_as), "it becomes a replica")
@@ -135,8 +121,19 @@ def a_watched_redis() -> Iterator[Watched]:
         yield Watched(primary, replica, sentinels)
 
 
-def _start(directory: Path, started: list[Node], *options: str, sentinel_of: int = 0) -> Node:
-    port = free_port()
+def _start(directory: Path, started: list[Node], *, in_cluster: bool = False, sentinel_of: int = 0) -> Node:
+    for _ in range(3):
+        node = _launched(directory, in_cluster, sentinel_of)
+        started.append(node)
+        _until(lambda n=node: n.process.poll() is not None or _answers(n), "it starts")
+        if node.process.poll() is None:
+            return node
+    # Somebody may have taken the port in between, but hardly three times.
+    raise AssertionError(node.log.read_text() if node.log.exists() else "it ended without a word")
+
+
+def _launched(directory: Path, in_cluster: bool, sentinel_of: int) -> Node:
+    port, bus = free_port(), free_port()
     home = directory / str(port)
     home.mkdir()
     log = home / "log"
@@ -152,11 +149,11 @@ def _start(directory: Path, started: list[Node], *options: str, sentinel_of: int
     words += ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(home), "--logfile", str(log)]
     if not sentinel_of:
         words += ["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"]
-    process = subprocess.Popen([*words, *options], preexec_fn=dies_with_this_process(signal.SIGKILL))
-    node = Node(port, process, log)
-    started.append(node)
-    _until(lambda: _answers(node), f"it starts: {' '.join(words)}")
-    return node
+    if in_cluster:
+        words += ["--cluster-enabled", "yes", "--cluster-port", str(bus)]
+        words += ["--cluster-node-timeout", str(NODE_TIMEOUT_MS)]
+    process = subprocess.Popen(words, preexec_fn=dies_with_this_process(signal.SIGKILL))
+    return Node(port, process, log, bus)
 
 
 @contextmanager
@@ -178,7 +175,6 @@ def _until(so: Any, what: str) -> None:
 
 
 def _answers(node: Node) -> bool:
-    assert node.process.poll() is None, node.log.read_text() if node.log.exists() else "it ended"
     try:
         return bool(node.ask("PING"))
     except (RedisError, OSError):
@@ -204,8 +200,3 @@ def _knows_all(sentinel: Node) -> bool:
     with Redis(port=sentinel.port) as redis:
         (about,) = redis.sentinel_masters().values()  # type: ignore[union-attr]
         return about["num-other-sentinels"] == 2 and about["num-slaves"] == 1
-
-
-def _options(node: Node) -> list[tuple[str, str]]:
-    words = [os.fsdecode(word) for word in node.process.args]  # type: ignore[union-attr]
-    return [(a.removeprefix("--"), b) for a, b in pairwise(words) if a.startswith("--")]
