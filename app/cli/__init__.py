@@ -15,6 +15,7 @@ from app.cli.init import init
 from app.cli.jobs import jobs
 from app.cli.migrate import migrate
 from app.cli.serve import serve
+from app.cli.simulate import simulate
 from app.cli.version import version
 from app.cli.worker import worker
 
@@ -33,6 +34,7 @@ cli.command()(migrate)
 cli.command()(config)
 cli.command()(doctor)
 cli.command()(version)
+cli.command()(simulate)
 cli.add_typer(bench, name="bench")
 cli.add_typer(jobs, name="jobs")
 cli.command(hidden=True)(worker)

@@ -10,11 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.routing.availability import ELIGIBLE
-from app.routing.wait import Estimate, Flow, flow
+from app.routing.wait import FEWEST_CHATS, LATEST_CHATS, Estimate, Flow, flow
 
-FEWEST_CHATS = 5
-"""Answered chats without which a length is no more than a guess."""
-
+# The chats that ended last, not those that began last: of these only the short ones have ended.
 # Since the one who waits longest came, somebody has been waiting all the time: what was assigned meanwhile is the pace.
 _FLOW = text(
     f"""
@@ -22,9 +20,14 @@ WITH oldest AS (
     SELECT min(queued_at) AS since FROM conversation
     WHERE team_id = :team AND skills = CAST(:skills AS text[]) AND state = 'waiting'
 ),
+recent AS (
+    SELECT assigned_at, closed_at FROM episode
+    WHERE team_id = :team AND assigned_at > :month AND closed_at IS NOT NULL
+    ORDER BY assigned_at DESC LIMIT 10 * {LATEST_CHATS}
+),
 chats AS (
-    SELECT extract(epoch FROM closed_at - assigned_at) AS seconds FROM episode
-    WHERE team_id = :team AND assigned_at > :month AND closed_at IS NOT NULL ORDER BY assigned_at DESC LIMIT 50
+    SELECT extract(epoch FROM closed_at - assigned_at) AS seconds FROM recent
+    ORDER BY closed_at DESC LIMIT {LATEST_CHATS}
 ),
 lately AS (
     SELECT assigned_at IS NULL AS gave_up, extract(epoch FROM coalesce(assigned_at, closed_at) - queued_at) AS seconds

@@ -14,6 +14,10 @@ from itertools import count
 
 PRIOR_S = 600.0
 """What is expected of the agents weighs as much as this many seconds of what was seen."""
+FEWEST_CHATS = 5
+"""Answered chats without which a length is no more than a guess."""
+LATEST_CHATS = 50
+"""The chats whose mean length counts: those that ended last."""
 STEPS_S = tuple(60 * minutes for minutes in (0, 1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60, 90, 120))
 """The waits that are said; nobody is told seconds."""
 _Z80 = 1.2815515655446004
