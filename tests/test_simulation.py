@@ -109,12 +109,12 @@ def test_waits_agree_with_erlangs_formula() -> None:
     waits = blocked / (1 - used * (1 - blocked))
     mean_s = waits * handle_s / (agents - offered)
 
-    demand = Demand([per_hour], hours=1000, patience_s=0, handle_s=handle_s)
+    demand = Demand([per_hour], hours=500, patience_s=0, handle_s=handle_s)
     visits = Desk(drawn(demand, Random(11)), [Worker(f"a{i}", 1) for i in range(agents)], Policy("plain")).run()
     found = [visit.wait_s for visit in visits if visit.wait_s is not None]
-    assert len(found) == len(visits) > 20_000
-    assert sum(wait > 0 for wait in found) / len(found) == pytest.approx(waits, rel=0.05)
-    assert sum(found) / len(found) == pytest.approx(mean_s, rel=0.1)
+    assert len(found) == len(visits) > 10_000
+    assert sum(wait > 0 for wait in found) / len(found) == pytest.approx(waits, rel=0.07)
+    assert sum(found) / len(found) == pytest.approx(mean_s, rel=0.15)
 
 
 def test_a_kept_visitor_waits_for_their_agent_and_then_for_anybody_at_their_old_place() -> None:

@@ -54,6 +54,20 @@ def test_what_is_seen_takes_over_from_what_was_expected() -> None:
     assert rate(300) > rate(1500) > rate(90_000) == pytest.approx(1 / 300, rel=0.05)
 
 
+def test_evenly_long_chats_narrow_the_range_of_those_far_behind_and_few_chats_widen_it() -> None:
+    def tenth(handle_sd_s: float, chats: int) -> Estimate:
+        found = flow(
+            slots=10, handle_s=300, assigned=0, over_s=0, gave_up=0, waited_s=0, handle_sd_s=handle_sd_s, chats=chats
+        )
+        assert found is not None
+        return at(9, found)
+
+    even, uneven, few = tenth(100, 50), tenth(500, 50), tenth(100, 5)
+    assert even.mean_s == uneven.mean_s == few.mean_s
+    assert uneven.low_s < even.low_s < even.high_s < uneven.high_s
+    assert few.low_s < even.low_s < even.high_s < few.high_s
+
+
 @given(st.floats(0.001, 1), st.floats(0, 0.05), st.integers(0, 300))
 def test_estimates_make_sense(rate: float, loss: float, ahead: int) -> None:
     here, behind = islice(estimates(Flow(rate, loss)), ahead, ahead + 2)

@@ -35,6 +35,7 @@ lately AS (
 )
 SELECT (SELECT count(*) FROM chats) AS chats,
        (SELECT avg(seconds)::float8 FROM chats) AS handle_s,
+       (SELECT stddev_pop(seconds)::float8 FROM chats) AS handle_sd_s,
        (SELECT extract(epoch FROM :now - since)::float8 FROM oldest) AS over_s,
        (SELECT count(*) FROM episode e JOIN conversation c ON c.id = e.conversation_id
         WHERE e.team_id = :team AND e.assigned_at > (SELECT since FROM oldest) AND c.skills = CAST(:skills AS text[])
@@ -76,6 +77,8 @@ async def line_flow(session: AsyncSession, lane: str, now: datetime) -> Flow | N
         over_s=max(0.0, row.over_s),
         gave_up=row.gave_up,
         waited_s=row.waited_s,
+        handle_sd_s=row.handle_sd_s,
+        chats=row.chats,
     )
 
 

@@ -158,11 +158,11 @@ def _row(each: PolicyFigures) -> tuple[str, ...]:
         each.name,
         str(each.served),
         f"{each.gave_up} ({_percent(each.abandoned)})",
-        *(_clock(value) for value in (each.wait_s.p50, each.wait_s.p90, each.wait_s.p95)),
+        *(clock(value) for value in (each.wait_s.p50, each.wait_s.p90, each.wait_s.p95)),
         _percent(each.service_level),
         "-" if each.gini_load is None else f"{each.gini_load:.3f}",
-        _clock(told.mae_s),
-        _clock(told.bias_s),
+        clock(told.mae_s),
+        clock(told.bias_s),
         _percent(told.coverage),
     )
 
@@ -178,7 +178,8 @@ def _aligned(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _clock(seconds: float | None) -> str:
+def clock(seconds: float | None) -> str:
+    """Return seconds as minutes and seconds, as in 2:05."""
     if seconds is None:
         return "-"
     sign, whole = "-" if seconds < -0.5 else "", round(abs(seconds))

@@ -5,10 +5,12 @@ The estimate itself is `app/routing/wait.py`. Pure.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from itertools import islice
+from statistics import fmean
 
 from app.routing.wait import FEWEST_CHATS, LATEST_CHATS, Estimate, estimates, flow
 from app.simulation.arrivals import DAY_S
@@ -59,7 +61,7 @@ class Gauge:
         self._forget(now_s - DAY_S)
         if len(self._lengths) < FEWEST_CHATS:
             return None
-        handle_s = sum(self._lengths) / len(self._lengths)
+        handle_s = fmean(self._lengths)
         seen = self._assigned[lane]
         moves = flow(
             slots=slots,
@@ -68,6 +70,8 @@ class Gauge:
             over_s=now_s - since_s,
             gave_up=self._gave_up,
             waited_s=self._waited_s,
+            handle_sd_s=math.sqrt(fmean((length - handle_s) ** 2 for length in self._lengths)),
+            chats=len(self._lengths),
         )
         if moves is None:
             return None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from app.simulation.figures import Comparison, PolicyFigures
+from app.simulation.figures import Comparison, PolicyFigures, clock
 
 WIDTH, LEFT, RIGHT, ROOM = 880, 64, 24, 200
 _COLOURS = ("#3b6fd4", "#d9730d", "#2f9e6e", "#b34fb8", "#8a7a00", "#c2405a")
@@ -49,15 +49,12 @@ def picture(compared: Comparison, waits: Sequence[Sequence[float]]) -> str:
 
 
 def _summary(each: PolicyFigures, within_s: float) -> str:
-    def minutes(seconds: float | None) -> str:
-        return "-" if seconds is None else f"{seconds / 60:.1f}"
-
     wait = each.wait_s
     gini = "-" if each.gini_load is None else f"{each.gini_load:.3f}"
-    in_time = "-" if each.service_level is None else f"{each.service_level:.0%}"
-    lost = "-" if each.abandoned is None else f"{each.abandoned:.0%}"
+    in_time = "-" if each.service_level is None else f"{each.service_level * 100:.0f} %"
+    lost = "-" if each.abandoned is None else f"{each.abandoned * 100:.0f} %"
     return (
-        f"{each.name}: half wait up to {minutes(wait.p50)} min, 90 % {minutes(wait.p90)}, 95 % {minutes(wait.p95)}; "
+        f"{each.name}: waits {clock(wait.p50)} (half), {clock(wait.p90)} (90 %), {clock(wait.p95)} (95 %); "
         f"{in_time} served within {within_s:g} s, {lost} gave up; Gini {gini}"
     )
 
@@ -87,8 +84,8 @@ def _waits(
         for rank in ranks:
             if 0 < ordered[rank] <= most:
                 points.append((LEFT + ordered[rank] * across, floor - ROOM * (rank + 1) / len(ordered)))
-        if ordered[-1] <= most:
-            points.append((WIDTH - RIGHT, floor - ROOM))
+        inside = sum(wait <= most for wait in ordered) / len(ordered)
+        points.append((WIDTH - RIGHT, floor - ROOM * inside))
         marks = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         SubElement(svg, "polyline", {"class": f"s{i % len(_COLOURS)} line", "points": marks})
 
@@ -99,11 +96,12 @@ def _work(svg: Element, top: int, policies: Sequence[PolicyFigures]) -> None:
     top, floor = top + 20, top + 20 + ROOM
     hours = [sorted((load.busy_s / 3600 for load in each.agents), reverse=True) for each in policies]
     step = _round_step(max((each[0] for each in hours if each), default=0) / 4)
+    many = max(1, *(len(each) for each in hours))
     for tick in range(5):
         y = floor - ROOM * tick / 4
         _rule(svg, LEFT, y, WIDTH - RIGHT, y)
         _text(svg, LEFT - 8, y + 4, f"{tick * step:g}", "faint", "end")
-    slot = (WIDTH - LEFT - RIGHT) / max(1, *(len(each) for each in hours))
+    slot = (WIDTH - LEFT - RIGHT) / many
     bar = slot * 0.76 / len(policies)
     for i, each in enumerate(hours):
         for place, value in enumerate(each):
@@ -130,10 +128,10 @@ def _rule(svg: Element, x1: float, y1: float, x2: float, y2: float, dashes: str 
 
 
 def _round_step(least: float) -> float:
-    """Return the smallest of 1, 2, 5, 10, 20 … (or tenths) that is not below."""
+    """Return the smallest of 1, 2, 2.5, 5, 10, 20 … (or tenths) that is not below."""
     size = 0.1
     while True:
-        for step in (size, 2 * size, 5 * size):
+        for step in (size, 2 * size, 2.5 * size, 5 * size):
             if step >= least:
                 return round(step, 3)
         size *= 10

@@ -28,9 +28,10 @@ async def test_a_wait_is_announced_once_enough_is_known(stage: Stage) -> None:
             assert place["position"] == 1
             await early.command({"t": "leave", "c": place["c"]})
         await ana.command({"t": "close", "c": c, "gen": gen})
-    # As if each had taken ten minutes, and nobody had ever given up.
+    # As if each had taken ten minutes and a half, and nobody had ever given up.
     await stage.sql(
-        "UPDATE episode SET queued_at = closed_at - interval '10 min', assigned_at = closed_at - interval '10 min' "
+        "UPDATE episode SET queued_at = closed_at - interval '10 min 30 s', "
+        "assigned_at = closed_at - interval '10 min 30 s' "
         "WHERE team_id = :team AND outcome = 'answered'",
         team=shop.team_id,
     )
@@ -41,13 +42,13 @@ async def test_a_wait_is_announced_once_enough_is_known(stage: Stage) -> None:
     vic, val = await stage.visitor(shop), await stage.visitor(shop, stage.two)
     await vic.command({"t": "start"})
     await val.command({"t": "start"})
-    # One agent, ten minutes a chat: the quantiles of one and of two exponential steps, rounded outwards.
-    assert await told(vic, 1) == [0, 1800]
+    # One agent, ten minutes and a half a chat: the quantiles of one and of two such steps, rounded outwards.
+    assert await told(vic, 1) == [60, 1800]
     assert await told(val, 2) == [300, 2700]
     kept = await stage.sql(
         "SELECT estimate_s, estimate_low_s, estimate_high_s FROM episode "
         "WHERE team_id = :team AND estimate_s IS NOT NULL ORDER BY queued_at",
         team=shop.team_id,
     )
-    assert [round(row.estimate_s, -2) for row in kept] == [600, 1200]
+    assert [row.estimate_s for row in kept] == pytest.approx([630, 1260], rel=0.1)
     assert all(row.estimate_low_s < row.estimate_s < row.estimate_high_s for row in kept)
