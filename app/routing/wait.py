@@ -7,8 +7,9 @@ telephone traffic carried by full availability groups", 1957). So the wait has m
 
 Two things correct the variance. Many agents' chats end like chance events at first, but over more than the length of a
 chat as evenly, or unevenly, as these lengths are (superposed renewal processes: D. R. Cox, "Renewal Theory", 1962,
-chapter 6): over a mean T it is multiplied by c² + (1 - c²)·h/(h + T), h being the mean length and c its coefficient of variation;
-the passage from 1 to c² is ours, found by simulation. And what is expected of the agents is known from some chats only.
+chapter 6): over a mean T it is multiplied by c² + (1 - c²)·h/(h + T), h being the mean length and c its coefficient of
+variation; the passage from 1 to c² is ours, found by simulation. And what is expected of the agents is known from some
+chats only: the more of the rate is expectation and the fewer chats, the wider the range.
 """
 
 from __future__ import annotations
