@@ -10,6 +10,7 @@ from app import clock
 from app.chat.models import Conversation
 from app.clock import to_ms
 from app.contacts.models import Visitor
+from app.errors import Unavailable
 from app.events import Event
 from app.ids import TeamId, uuid7
 from app.infra.database import Database
@@ -102,4 +103,18 @@ async def test_what_was_proposed_and_not_settled_is_put_back_soon(line: Line, mo
         broken.setattr(line.queue, "_propose_arrival", fails)
         await line.queue.arrive(line.team, [Waiting(str(line.waiting), str(line.team), 1)])
     await line.queue.settle_doubts()
+    assert await line.stands()
+
+
+async def test_a_rebuild_has_time_even_where_nothing_else_has(line: Line, database: Database) -> None:
+    hurried = WorkUnits(database, nobody_reacts, patience_s=0.000_001)
+    with pytest.raises(Unavailable):
+        async with hurried.begin():
+            pass
+    await line.redis.delete(line.keys.epoch(), line.keys.queue(str(line.team)))
+    queue = Queue(line.redis, line.keys, hurried)
+    await queue.rebuild()
+    assert await line.stands()
+    await line.redis.zrem(line.keys.queue(str(line.team)), str(line.waiting))
+    await queue.compare()
     assert await line.stands()

@@ -71,6 +71,10 @@ class WorkUnits:
         self._promise = promise
         self._trouble = trouble
 
+    def patient(self, patience_s: float) -> WorkUnits:
+        """Return the same, for work that takes longer: a whole line is read, or many rows are written."""
+        return WorkUnits(self._database, self._react, patience_s, self._promise, self._trouble)
+
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[Work]:
         """Run a block in one transaction: commit at its end, roll back if it raises.

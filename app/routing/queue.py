@@ -31,6 +31,8 @@ from app.routing.offers import offer_pairs
 log = structlog.get_logger()
 
 REBUILD_LOCK = 0x6465736B0001
+WHOLE_LINE_S = 60
+"""For reading all who wait, and building their index: if a busy machine could not end it, it would begin for ever."""
 AT_ONCE = 1000
 """Conversations in one command of a rebuild."""
 MAX_ROUNDS = 20
@@ -150,7 +152,7 @@ class Queue:
             if not await self._redis.exists(self._keys.epoch()):
                 await self.rebuild()
                 return
-            async with self._work.begin() as work:
+            async with self._work.patient(WHOLE_LINE_S).begin() as work:
                 rows = (await work.session.execute(_WAITING)).all()
             truth: dict[str, dict[str, Waiting]] = {}
             for each in map(_waiting_of, rows):
@@ -179,8 +181,9 @@ class Queue:
             RedisError, OSError: Redis is away.
             Unavailable: Postgres is away.
         """
-        async with self._work.begin() as work:
+        async with self._work.patient(WHOLE_LINE_S).begin() as work:
             await work.session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": REBUILD_LOCK})
+            await work.session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{WHOLE_LINE_S}s'"))
             if await self._redis.exists(self._keys.epoch()):
                 return
             waiting = [_waiting_of(row) for row in await work.session.execute(_WAITING)]
