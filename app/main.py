@@ -110,7 +110,7 @@ class Deskbell:
             self.gateway_id,
             self.roster.may_bury,
             lambda visitor_id: self._present(visitor_id, "visitor", False),
-            self.waiting_room.hours_turned,
+            self.waiting_room.look_around,
         )
         self.jobs = self._job_runner()
         self.reactions.connect(self.hub, self.queue, self.work)

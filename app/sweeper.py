@@ -35,7 +35,7 @@ class Sweeper:
         gateway_id: of this process.
         may_bury: tells whether this process may judge others dead.
         departed: called with (visitor, online=False) for people whose process died.
-        hours_turned: looks which teams opened or closed.
+        look_around: looks which teams opened or closed, and who has waited for long.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class Sweeper:
         gateway_id: UUID,
         may_bury: Callable[[], bool],
         departed: Callable[[UUID], None],
-        hours_turned: Callable[[], Awaitable[None]],
+        look_around: Callable[[], Awaitable[None]],
     ) -> None:
         self._work = work
         self._gateway_id = gateway_id
         self._may_bury = may_bury
         self._queue = queue
         self._departed = departed
-        self._hours_turned = hours_turned
+        self._look_around = look_around
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -66,7 +66,7 @@ class Sweeper:
             (0.5, self.give_to_everybody),
             (1.0, self.let_overflow),
             (2.0, self.abandon_for_gone_visitors),
-            (10.0, self._hours_turned),
+            (5.0, self._look_around),
             (2.0, self._queue.settle_doubts),
             (30.0, self._queue.compare),
             (600.0, self.forget_expired),

@@ -16,6 +16,7 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _BREAK = re.compile("[\t\n\u2028\u2029]")
 # Invisible or direction-changing characters that make one name look like another.
 _DECEPTIVE = re.compile("[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\t\n]")
+_PHONE = re.compile(r"\+?[0-9 ()./-]{3,39}")
 _ATOM = r"[^@\s<>\"(),:;\\\[\]\x00-\x1f\x7f]"
 _EMAIL = re.compile(rf"{_ATOM}+@{_ATOM}+\.[^@\s.<>\"(),:;\\\[\]\x00-\x1f\x7f]+")
 
@@ -64,6 +65,20 @@ def checked_email(email: str | None, field: str = "email") -> str | None:
     if len(email) > 254 or not _EMAIL.fullmatch(email):
         raise Invalid("That does not look like an e-mail address.", field=field)
     return email
+
+
+def checked_phone(phone: str | None, field: str = "phone") -> str | None:
+    """Return a phone number as it was written, or None for none.
+
+    Raises:
+        Invalid: it has other characters than digits and what stands between them, or fewer than four digits.
+    """
+    if phone is None or not phone.strip():
+        return None
+    phone = phone.strip()
+    if not _PHONE.fullmatch(phone) or sum(each.isdigit() for each in phone) < 4:
+        raise Invalid("That does not look like a phone number.", field=field)
+    return phone
 
 
 def clean_text(text: str, *, field: str, most: int = 5000, need: bool = True) -> str:

@@ -18,6 +18,7 @@ POSSIBLE = {
     "miss": {"offered": "waiting"},
     "claim": {"waiting": "active"},
     "requeue": {"active": "waiting"},
+    "takeover": {"active": "active"},
     "close": {"active": "closed"},
     "leave": {"waiting": "closed", "offered": "closed"},
     "reopen": {"closed": "active"},

@@ -140,7 +140,7 @@ async def accept(work: Work, conversation_id: UUID, gen: int, agent: Actor, now:
         Conflict: `stale`: the offer is off, or was not theirs.
     """
     conversation = await lock(work.session, conversation_id)
-    if _taken_already(work, conversation, gen, agent, now):
+    if taken_already(work, conversation, gen, agent, now):
         return conversation
     lifecycle.check_generation(conversation.gen, gen)
     conversation.state = lifecycle.after(conversation.state, "accept")
@@ -159,7 +159,7 @@ async def claim(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: 
         Conflict: `stale` or `at_capacity`.
     """
     conversation = await lock(work.session, conversation_id)
-    if _taken_already(work, conversation, gen, agent, now):
+    if taken_already(work, conversation, gen, agent, now):
         return conversation
     lifecycle.check_generation(conversation.gen, gen)
     state = lifecycle.after(conversation.state, "claim")
@@ -172,7 +172,7 @@ async def claim(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: 
     return conversation
 
 
-def _taken_already(work: Work, conversation: Conversation, gen: int, agent: Actor, now: datetime) -> bool:
+def taken_already(work: Work, conversation: Conversation, gen: int, agent: Actor, now: datetime) -> bool:
     """Tell whether the agent's own command of this generation was carried out, though its answer was lost.
 
     Then nobody was told what it did either: it is told now.
@@ -203,7 +203,7 @@ async def reopen(work: Work, conversation_id: UUID, gen: int, agent: Actor, now:
         Conflict: `stale` or `at_capacity`.
     """
     conversation = await lock(work.session, conversation_id)
-    if _taken_already(work, conversation, gen, agent, now):
+    if taken_already(work, conversation, gen, agent, now):
         return conversation
     lifecycle.check_generation(conversation.gen, gen)
     state = lifecycle.after(conversation.state, "reopen")
@@ -278,10 +278,15 @@ async def abandon(work: Work, conversation: Conversation, now: datetime) -> None
     await _leave(work, conversation, "abandoned", None, now)
 
 
+async def leave_line(work: Work, conversation: Conversation, visitor: Visitor, now: datetime) -> None:
+    """The visitor of a locked, unserved conversation leaves a message instead of waiting."""
+    await _leave(work, conversation, "offline", ("visitor", visitor.id, visitor.name), now)
+
+
 async def _leave(
     work: Work,
     conversation: Conversation,
-    outcome: Literal["left", "abandoned"],
+    outcome: Literal["left", "abandoned", "offline"],
     sender: tuple[str, UUID, str | None] | None,
     now: datetime,
 ) -> None:
@@ -291,7 +296,7 @@ async def _leave(
     conversation.offer_expires_at = None
     conversation.passed_by = conversation.returns_at = None
     await episodes.finish(work.session, conversation, outcome, now)
-    data = {"by": "visitor" if sender else "system", "reason": outcome, "agent": None}
+    data = {"by": "visitor" if sender else "system", "reason": "left" if sender else outcome, "agent": None}
     if sender is None:
         lines.append(work, conversation, lines.PUBLIC, "closed", data, now)
     else:

@@ -48,7 +48,7 @@ async def begin_stint(session: AsyncSession, conversation: Conversation, agent_i
 
 
 async def end_stint(session: AsyncSession, conversation: Conversation, reason: str, now: datetime) -> None:
-    """The agent's time on it is over: `closed`, `agent_gone` or `transfer`."""
+    """The agent's time on it is over: `closed`, `agent_gone`, `transfer` or `takeover`."""
     episode = await current(session, conversation)
     await session.execute(
         update(Stint)

@@ -18,7 +18,7 @@ PREVIEW = 160
 _SELECT = f"""
 SELECT c.id, c.gen, c.state, c.episode, c.queued_at, c.assigned_at, c.closed_at, c.left_message,
        c.public_seq, c.internal_seq, c.visitor_read, c.agent_read, c.previous_team_id,
-       s.id AS site_id, s.name AS site_name, t.id AS team_id, t.name AS team_name,
+       c.skills, s.id AS site_id, s.name AS site_name, t.id AS team_id, t.name AS team_name,
        v.id AS visitor_id, v.name AS visitor_name, v.email, v.verified, v.page_url, v.page_title,
        {live_sql("v.id")} AS online,
        a.id AS agent_id, a.name AS agent_name,
@@ -42,6 +42,8 @@ WHERE c.id IN (
     SELECT id FROM conversation WHERE agent_id = :agent AND state IN ('offered', 'active')
     UNION (SELECT id FROM conversation WHERE team_id = ANY (:teams) AND state IN ('waiting', 'offered')
            ORDER BY score, id LIMIT :most)
+    UNION (SELECT id FROM conversation WHERE :everybodys AND team_id = ANY (:teams) AND state = 'active'
+           ORDER BY assigned_at DESC LIMIT :most)
     UNION (SELECT id FROM conversation WHERE team_id = ANY (:teams) AND left_message ORDER BY closed_at LIMIT :most)
     UNION (SELECT id FROM conversation WHERE state = 'closed' AND last_agent_id = :agent AND team_id = ANY (:teams)
              AND closed_at IS NOT NULL
@@ -96,9 +98,16 @@ async def heads_by_id(session: AsyncSession, ids: list[UUID]) -> list[Head]:
     return [_head(row) for row in await session.execute(_BY_ID, {"ids": ids})]
 
 
-async def heads_for_agent(session: AsyncSession, agent_id: UUID, team_ids: list[UUID]) -> list[Head]:
-    """Return what an agent's lists hold: theirs, their teams' waiting and left messages, their latest closed."""
-    rows = await session.execute(_FOR_AGENT, {"agent": agent_id, "teams": team_ids, "most": MOST_LISTED})
+async def heads_for_agent(
+    session: AsyncSession, agent_id: UUID, team_ids: list[UUID], *, everybodys: bool = False
+) -> list[Head]:
+    """Return what an agent's lists hold: theirs, their teams' waiting and left messages, their latest closed.
+
+    Args:
+        everybodys: with the chats that others of their teams have.
+    """
+    values = {"agent": agent_id, "teams": team_ids, "most": MOST_LISTED, "everybodys": everybodys}
+    rows = await session.execute(_FOR_AGENT, values)
     return [_head(row) for row in rows]
 
 
@@ -154,6 +163,7 @@ def _head(row: Row[Any]) -> Head:
         "state": row.state,
         "site": {"id": str(row.site_id), "name": row.site_name},
         "team": {"id": str(row.team_id), "name": row.team_name},
+        "skills": list(row.skills),
         "visitor": {
             "id": str(row.visitor_id),
             "name": row.visitor_name,

@@ -4,7 +4,8 @@
        ▲  │               │                  │                 │
        │  └─claim─────────┼─────────────────▶│                 │
        ├──────miss────────┘                  │                 │
-       ├──────requeue─────────────────────────┘                 │
+       ├──────requeue─────────────────────────┘ (takeover:      │
+       │                                      stays active)     │
        └──────start────────────────────────────────────────────┤
               reopen ▶ active ◀────────────────────────────────┘
 
@@ -18,7 +19,7 @@ from typing import Literal
 from app.errors import Conflict
 
 State = Literal["waiting", "offered", "active", "closed"]
-Move = Literal["start", "offer", "accept", "miss", "claim", "requeue", "close", "leave", "reopen"]
+Move = Literal["start", "offer", "accept", "miss", "claim", "requeue", "takeover", "close", "leave", "reopen"]
 
 _MOVES: dict[tuple[str, Move], State] = {
     ("closed", "start"): "waiting",
@@ -27,6 +28,7 @@ _MOVES: dict[tuple[str, Move], State] = {
     ("offered", "miss"): "waiting",
     ("waiting", "claim"): "active",
     ("active", "requeue"): "waiting",
+    ("active", "takeover"): "active",
     ("active", "close"): "closed",
     ("waiting", "leave"): "closed",
     ("offered", "leave"): "closed",

@@ -14,6 +14,7 @@ from app.contacts.visitors import introduce
 from app.errors import Conflict, Invalid
 from app.identity.models import Site
 from app.infra.work import Work
+from app.text import checked_phone
 
 
 async def leave_message(
@@ -25,20 +26,26 @@ async def leave_message(
     name: str | None,
     email: str,
     now: datetime,
+    phone: str | None = None,
+    instead: int | None = None,
 ) -> tuple[Conversation, int, bool]:
     """Store a message for whoever comes first.
 
     Args:
         m: the client's message id; the same one again changes nothing.
+        phone: where they want to be called back.
+        instead: the episode in which they wait no longer; what they said in it stays with the message. When it waits no
+            more by then, somebody has it, or it has ended.
 
     Returns:
         The conversation, the message's number on the public lane, and whether it was there already.
 
     Raises:
-        Invalid: there is no address to answer to.
+        Invalid: there is no address to answer to, or the phone number cannot be one.
         Conflict: `conflict`: `m` was used with another text.
     """
     introduce(visitor, name, email)
+    phone = checked_phone(phone)
     if not visitor.email:
         raise Invalid("Please give an e-mail address, so that we can answer.", field="email")
     conversation = await conversations.of_visitor(work.session, visitor, site)
@@ -55,6 +62,12 @@ async def leave_message(
             raise Conflict("That message was sent before with other words.")
         return conversation, known.seq, True
     sender = ("visitor", visitor.id, visitor.name)
+    if conversation.state in ("waiting", "offered") and instead == conversation.episode:
+        seq = lines.append(work, conversation, lines.PUBLIC, "message", {"text": text}, now, sender=sender, m=m)
+        await conversations.leave_line(work, conversation, visitor, now)
+        conversation.left_message = True
+        _left(work, conversation, visitor, phone, now)
+        return conversation, seq, False
     if conversation.state != "closed":
         # Somebody opened the chat in another window meanwhile: the words belong there.
         seq = lines.append(work, conversation, lines.PUBLIC, "message", {"text": text}, now, sender=sender, m=m)
@@ -67,7 +80,13 @@ async def leave_message(
     conversation.left_message = True
     conversation.closed_at = now
     seq = lines.append(work, conversation, lines.PUBLIC, "message", {"text": text}, now, sender=sender, m=m)
-    data = {"name": visitor.name, "email": visitor.email}
-    lines.append(work, conversation, lines.PUBLIC, "left_message", data, now)
+    _left(work, conversation, visitor, phone, now)
     conversations.changed(work, conversation, now)
     return conversation, seq, False
+
+
+def _left(work: Work, conversation: Conversation, visitor: Visitor, phone: str | None, now: datetime) -> None:
+    data = {"name": visitor.name, "email": visitor.email}
+    if phone is not None:
+        data["phone"] = phone
+    lines.append(work, conversation, lines.PUBLIC, "left_message", data, now)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import select
+
 from app.chat import episodes, lifecycle, lines
-from app.chat.conversations import Actor, changed, lock, queued, unqueued
+from app.chat.conversations import Actor, changed, lock, queued, taken_already, unqueued
 from app.chat.events import ConversationChanged, ConversationUnqueued
 from app.chat.models import Conversation
-from app.errors import Conflict
+from app.errors import Conflict, Invalid
 from app.identity.capacity import free_slot, take_slot
 from app.identity.events import AgentChanged
 from app.identity.models import Agent, Team
@@ -51,6 +53,42 @@ async def let_go(
     data = {"agent": sender.shown, "to": to}
     lines.append(work, conversation, lines.PUBLIC, "passed", data, now, sender=sender.sender)
     work.record(AgentChanged(sender.id))
+    return conversation
+
+
+async def take_over(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: datetime) -> Conversation:
+    """Take an active conversation from its agent.
+
+    Raises:
+        Invalid: the agent has it already.
+        Conflict: `stale`, `conversation_closed` or `at_capacity`.
+    """
+    conversation = await lock(work.session, conversation_id)
+    if taken_already(work, conversation, gen, agent, now):
+        return conversation
+    if conversation.state != "closed":
+        lifecycle.check_generation(conversation.gen, gen)
+    conversation.state = lifecycle.after(conversation.state, "takeover")
+    before = conversation.agent_id
+    assert before is not None, "an active conversation has an agent"
+    if before == agent.id:
+        raise Invalid("You have this chat already.", field="c")
+    # Two may take over from each other.
+    people = await work.session.scalars(
+        select(Agent).where(Agent.id.in_([before, agent.id])).order_by(Agent.id).with_for_update(key_share=True)
+    )
+    former = next(each for each in people.all() if each.id == before)
+    await take_slot(work.session, agent.id, now)
+    await episodes.end_stint(work.session, conversation, "takeover", now)
+    await free_slot(work.session, AgentId(before))
+    conversation.agent_id = conversation.last_agent_id = agent.id
+    await episodes.begin_stint(work.session, conversation, agent.id, now)
+    data = {"agent": agent.shown, "from": {"id": str(former.id), "name": former.name}}
+    lines.append(work, conversation, lines.INTERNAL, "taken_over", data, now, sender=agent.sender)
+    lines.append(work, conversation, lines.PUBLIC, "joined", {"agent": agent.shown}, now, sender=agent.sender)
+    changed(work, conversation, now, agent.id, before)
+    work.record(AgentChanged(agent.id))
+    work.record(AgentChanged(AgentId(before)))
     return conversation
 
 

@@ -6,19 +6,23 @@ from uuid import UUID
 
 from app import clock
 from app.chat import conversations
+from app.chat import transfer as transfers
 from app.chat.access import conversation_for_agent
 from app.chat.heads import heads_by_id
 from app.chat.wire import encode
-from app.errors import Invalid
+from app.errors import Forbidden, Invalid
 from app.gateway.connection import Connection
 from app.gateway.desk import Desk
 from app.gateway.following import Following
 from app.gateway.people import Host
 from app.gateway.welcome import begin_both, go_live_both, places
+from app.identity.agents import role_of
 from app.identity.events import AgentChanged
+from app.identity.permissions import May, may
 from app.infra.work import Work
 from app.protocol.codes import MAX_TEXT
 from app.protocol.frames import (
+    Assign,
     Claim,
     CloseConversation,
     Done,
@@ -28,12 +32,14 @@ from app.protocol.frames import (
     Position,
     Reopen,
     Status,
+    TakeOver,
     Transfer,
     Unwatch,
     Watch,
 )
 from app.routing.availability import set_accepting
 from app.routing.offers import decline
+from app.routing.transfers import assign as assign_waiting
 from app.routing.transfers import pass_to_agent, pass_to_team
 from app.text import clean_text
 
@@ -91,6 +97,35 @@ async def transfer(desk: Desk, connection: Connection, host: Host, command: Tran
     connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
 
 
+async def take_over(desk: Desk, connection: Connection, host: Host, command: TakeOver) -> None:
+    """Take an active conversation from another agent.
+
+    Raises:
+        Forbidden: their role does not allow it.
+        NotFound, Invalid, Conflict: as in `app.chat.transfer`.
+    """
+    async with desk.work.begin() as work:
+        await _may_steer(work, host)
+        await _visible(work, host, command.c)
+        conversation = await transfers.take_over(work, command.c, command.gen, host.actor, clock.now())
+    host.learn(command.c, conversation.gen)
+    connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
+
+
+async def assign(desk: Desk, connection: Connection, host: Host, command: Assign) -> None:
+    """Give a waiting conversation to an agent.
+
+    Raises:
+        Forbidden: their role does not allow it.
+        NotFound, Conflict: as in `app.routing.transfers`.
+    """
+    async with desk.work.begin() as work:
+        await _may_steer(work, host)
+        await _visible(work, host, command.c)
+        conversation = await assign_waiting(work, command.c, command.gen, command.agent, host.actor, clock.now())
+    connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
+
+
 async def done(desk: Desk, connection: Connection, host: Host, command: Done) -> None:
     """An offline message needs no answer any more."""
     async with desk.work.begin() as work:
@@ -140,6 +175,11 @@ async def unwatch(desk: Desk, following: Following, connection: Connection, host
     if command.c not in host.mine:
         following.stop(connection, command.c)
     connection.push(encode(Ok(id=command.id)))
+
+
+async def _may_steer(work: Work, host: Host) -> None:
+    if not may(await role_of(work.session, host.actor.id), May.STEER_CHATS):
+        raise Forbidden("Only supervisors may do this.")
 
 
 async def _visible(work: Work, host: Host, conversation_id: UUID) -> None:

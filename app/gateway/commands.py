@@ -76,6 +76,10 @@ async def _of_agent(
             await agent_commands.move(desk, connection, host, command)
         case frames.Transfer():
             await agent_commands.transfer(desk, connection, host, command)
+        case frames.TakeOver():
+            await agent_commands.take_over(desk, connection, host, command)
+        case frames.Assign():
+            await agent_commands.assign(desk, connection, host, command)
         case frames.OfferDecline():
             await agent_commands.decline_offer(desk, connection, host, command)
         case frames.Status():

@@ -104,6 +104,8 @@ class Fanout:
             self._desk.roster.announce(guest.id)
         if state != "waiting":
             guest.position = guest.told = None
+        if state in ("active", "closed"):
+            guest.choice = False
         if state == "closed":
             guest.availability = None
         guest.lane = lane

@@ -22,6 +22,7 @@ class Guest:
         lane: where their conversation waits, or would: its team and skills.
         skills: what the site asks of its agents.
         told: the wait that was announced last.
+        choice: they have waited so long that they were asked whether they would rather leave a message.
     """
 
     id: VisitorId
@@ -36,6 +37,7 @@ class Guest:
     skills: tuple[str, ...] = ()
     position: int | None = None
     told: Told | None = None
+    choice: bool = False
     availability: Availability | None = None
 
     @property

@@ -82,14 +82,23 @@ async def start(desk: Desk, following: Following, connection: Connection, guest:
 async def leave_message(
     desk: Desk, following: Following, connection: Connection, guest: Guest, command: LeaveMessage
 ) -> None:
-    """Leave a message while nobody is there."""
+    """Leave a message while nobody is there, or instead of waiting."""
     text = clean_text(command.body.text, field="body.text", most=MAX_TEXT)
     await desk.limits.hit(EPISODES, str(guest.id))
     async with desk.work.begin() as work:
         visitor = await visitor_by_id(work.session, guest.id)
         site = await site_by_id(work.session, guest.site_id)
         conversation, seq, dup = await offline.leave_message(
-            work, visitor, site, command.m, text, command.name, command.email, clock.now()
+            work,
+            visitor,
+            site,
+            command.m,
+            text,
+            command.name,
+            command.email,
+            clock.now(),
+            command.phone,
+            command.instead,
         )
     guest.name = visitor.name
     guest.conversation_id = ConversationId(conversation.id)

@@ -74,6 +74,7 @@ class SessionReply(BaseModel):
     site: SiteLook
     available: bool
     opens_at: int | None
+    full: bool
     conversation: ConversationRef | None
 
 
@@ -109,6 +110,7 @@ async def post_session(request: Request, work: RequestWork, body: SessionRequest
         ),
         available=known.now,
         opens_at=known.opens_at,
+        full=known.full,
         conversation=ConversationRef(c=str(row.id), state="waiting" if row.state == "offered" else row.state)
         if row
         else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import islice
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from app.infra.keys import queue_topic
 from app.infra.work import WorkUnits
 from app.protocol.frames import Available
 from app.protocol.frames import Queue as QueueFrame
-from app.routing.availability import Availability, availability, open_teams
+from app.routing.availability import Availability, availability, open_teams, teams_with_choice, waited_enough
 from app.routing.line_flow import line_flow, remember_announced
 from app.routing.queue import Queue
 from app.routing.wait import Estimate, Flow, estimates, told
@@ -80,17 +81,41 @@ class WaitingRoom:
         else:
             self._tasks[team_id] = asyncio.create_task(self._tell(team_id))
 
-    async def hours_turned(self) -> None:
-        """Tell the visitors of teams that opened or closed by their hours since the last call.
+    async def look_around(self) -> None:
+        """Tell the visitors of teams that opened or closed by their hours since the last call, and offer a choice to
+        those who have waited for long.
 
         Raises:
             Unavailable: Postgres is away.
         """
         async with self._work.begin() as work:
             open_ = await open_teams(work.session, clock.now())
+            asking = await teams_with_choice(work.session)
         for team_id in {each for each in open_ if open_[each] != self._open.get(each)}:
             self.moved(team_id)
         self._open = open_
+        await self._offer_choice(asking)
+
+    async def _offer_choice(self, asking: Sequence[UUID]) -> None:
+        patient = [
+            (connection, guest)
+            for team_id in asking
+            for connection in self._hub.members(queue_topic(team_id))
+            if isinstance(guest := connection.who, Guest)
+            and guest.state in ("waiting", "offered")
+            and guest.position is not None
+            and not guest.choice
+        ]
+        if not patient:
+            return
+        async with self._work.begin() as work:
+            ids = {guest.conversation_id for _, guest in patient if guest.conversation_id is not None}
+            found = await waited_enough(work.session, list(ids), clock.now())
+        for connection, guest in patient:
+            conversation_id, position = guest.conversation_id, guest.position
+            if conversation_id is not None and conversation_id in found and position is not None:
+                guest.choice = True
+                connection.push(encode(_place(guest, conversation_id, position)))
 
     async def _outlook(self, lane: str) -> _Outlook:
         """How a lane moves, looked at every FLOW_S seconds at most."""
@@ -140,7 +165,7 @@ class WaitingRoom:
             for connection, guest in idle:
                 if guest.skills == skills and guest.availability != known:
                     guest.availability = known
-                    connection.push(encode(Available(available=known.now, opens_at=known.opens_at)))
+                    connection.push(encode(Available(available=known.now, opens_at=known.opens_at, full=known.full)))
         for lane in {entries[0][1].lane for entries in waiting.values()}:
             await self._tell_waiting(lane, {c: each for c, each in waiting.items() if each[0][1].lane == lane})
 
@@ -159,4 +184,9 @@ class WaitingRoom:
                 guest.told = told(expected[place - 1], guest.told, now_s) if expected else None
                 after = (place, guest.told and guest.told.seconds)
                 if after != before:
-                    connection.push(encode(QueueFrame(c=conversation_id, position=place, wait=after[1])))
+                    connection.push(encode(_place(guest, conversation_id, place)))
+
+
+def _place(guest: Guest, conversation_id: UUID, position: int) -> QueueFrame:
+    wait = guest.told.seconds if guest.told else None
+    return QueueFrame(c=conversation_id, position=position, wait=wait, choice=guest.choice)

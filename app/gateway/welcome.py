@@ -132,6 +132,7 @@ async def _welcome_visitor(
                 "visitor": visitor,
                 "available": here.now,
                 "opens_at": here.opens_at,
+                "full": here.full,
                 "conversation": visitor_view(row, guest.position) if row is not None else None,
             }
         ),
@@ -181,7 +182,7 @@ async def send_agent_snapshot(desk: Desk, following: Following, connection: Conn
     await asyncio.gather(*(desk.hub.join(connection, team_topic(team_id)) for team_id in host.team_ids))
     async with desk.work.begin() as work:
         status = await status_of(work.session, host.id)
-        heads = await heads_for_agent(work.session, host.id, list(host.team_ids))
+        heads = await heads_for_agent(work.session, host.id, list(host.team_ids), everybodys=status.steers)
         offers = await standing_offers(work.session, host.id, clock.now())
         host.offers = {UUID(offer["c"]): offer["gen"] for offer in offers}
     mine = [head for head in heads if head["state"] == "active" and _owner(head) == str(host.id)]

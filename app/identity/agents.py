@@ -51,6 +51,15 @@ async def agent_by_id(session: AsyncSession, agent_id: AgentId) -> Agent:
     return agent
 
 
+async def role_of(session: AsyncSession, agent_id: AgentId) -> Role:
+    """Return an agent's role as it is now.
+
+    Raises:
+        NotFound: there is no such agent.
+    """
+    return Role((await agent_by_id(session, agent_id)).role)
+
+
 async def agent_by_email(session: AsyncSession, email: str) -> Agent | None:
     """Return the agent of an e-mail address, in whatever case, or None."""
     return await session.scalar(select(Agent).where(func.lower(Agent.email) == email.strip().lower()))

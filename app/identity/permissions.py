@@ -24,6 +24,8 @@ class May(StrEnum):
     EDIT_ALL_REPLIES = "edit_all_replies"
     """Edit every team's canned replies and everyone's."""
     READ_RATINGS = "read_ratings"
+    STEER_CHATS = "steer_chats"
+    """Take over chats of their teams from other agents, and say who gets a waiting one."""
     MANAGE_AGENTS = "manage_agents"
     """Create, change and switch off everybody but owners."""
     MANAGE_OWNERS = "manage_owners"
@@ -32,7 +34,7 @@ class May(StrEnum):
 
 
 _AGENT = frozenset({May.ANSWER})
-_SUPERVISOR = _AGENT | {May.EDIT_TEAM_REPLIES, May.READ_RATINGS}
+_SUPERVISOR = _AGENT | {May.EDIT_TEAM_REPLIES, May.READ_RATINGS, May.STEER_CHATS}
 _ADMIN = _SUPERVISOR | {May.EDIT_ALL_REPLIES, May.MANAGE_AGENTS, May.MANAGE_TEAMS, May.MANAGE_SITES}
 _OWNER = _ADMIN | {May.MANAGE_OWNERS}
 

@@ -26,6 +26,10 @@ _LEFT = text(
                       AND later.seq > :seq AND later.kind = 'left_message')
     """
 )
+_PHONE = text(
+    "SELECT body->>'phone' FROM message WHERE conversation_id = :c AND lane = 0 AND kind = 'left_message' "
+    "AND episode = :episode AND body ? 'phone' ORDER BY seq DESC LIMIT 1"
+)
 _WORDS = text(
     "SELECT body->>'text' AS text FROM message WHERE conversation_id = :c AND lane = 0 AND seq <= :seq "
     "AND episode = :episode AND kind = 'message' AND sender_kind = 'visitor' ORDER BY seq"
@@ -59,6 +63,7 @@ class LeftMessageLetter:
                 return None
             words = await work.session.scalars(_WORDS, {"c": c, "seq": seq, "episode": row.episode})
             messages = words.all()
+            phone = await work.session.scalar(_PHONE, {"c": c, "episode": row.episode})
         who = row.name or row.email
         text, html = rendered(
             "left_message",
@@ -67,6 +72,7 @@ class LeftMessageLetter:
             verified=row.verified,
             site=row.site,
             messages=messages,
+            phone=phone,
             console=f"{self._public_url}/console#/messages/{c}",
         )
         return Letter(

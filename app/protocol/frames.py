@@ -99,6 +99,8 @@ class LeaveMessage(Numbered, tag="leave_message"):
     email: Address
     body: Body
     name: Short | None = None
+    phone: Annotated[str, Meta(max_length=40)] | None = None
+    instead: Annotated[int, Meta(ge=1, le=2**31)] | None = None
 
 
 class Leave(Numbered, tag="leave"):
@@ -157,6 +159,17 @@ class Transfer(Numbered, tag="transfer"):
     note: str = ""
 
 
+class TakeOver(Numbered, tag="takeover"):
+    c: UUID
+    gen: Gen
+
+
+class Assign(Numbered, tag="assign"):
+    c: UUID
+    gen: Gen
+    agent: UUID
+
+
 class Done(Numbered, tag="done"):
     c: UUID
 
@@ -173,7 +186,19 @@ class Unwatch(Numbered, tag="unwatch"):
 EveryoneCommand = Hello | Pong | Send | Read | Typing | Sync
 VisitorCommand = Start | LeaveMessage | Leave | End | Rate | PageChange
 AgentCommand = (
-    OfferAccept | OfferDecline | Status | Claim | CloseConversation | Reopen | Transfer | Done | Note | Watch | Unwatch
+    OfferAccept
+    | OfferDecline
+    | Status
+    | Claim
+    | CloseConversation
+    | Reopen
+    | Transfer
+    | TakeOver
+    | Assign
+    | Done
+    | Note
+    | Watch
+    | Unwatch
 )
 AnyCommand = EveryoneCommand | VisitorCommand | AgentCommand
 
@@ -241,11 +266,13 @@ class Queue(Reply, tag="queue"):
     c: UUID
     position: int
     wait: tuple[int, int] | None = None
+    choice: bool = False
 
 
 class Available(Struct, tag_field="t", tag="available"):
     available: bool
     opens_at: int | None
+    full: bool
 
 
 class Offer(Reply, tag="offer"):

@@ -12,6 +12,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clock import to_ms
+from app.identity.permissions import May, Role, may
 from app.infra.presence import live_sql
 from app.routing.assignment import SINCE_MS, Candidate, Place
 from app.routing.hours import from_json
@@ -59,6 +60,14 @@ SELECT t.hours, t.overflow_team_id,
 FROM team t WHERE t.id = :team
 """
 )
+_CHOICES = text("SELECT id FROM team WHERE choice_after_s IS NOT NULL")
+_WAITED = text(
+    """
+SELECT c.id FROM conversation c JOIN team t ON t.id = c.team_id
+WHERE c.id = ANY (:ids) AND c.state IN ('waiting', 'offered')
+  AND c.queued_at <= :now - make_interval(secs => t.choice_after_s)
+"""
+)
 _HOURS = text("SELECT id, hours FROM team WHERE hours IS NOT NULL")
 _ME = text("SELECT id, name, role, accepting, load, capacity, note FROM agent WHERE id = :agent")
 _TEAMS = text(
@@ -85,10 +94,12 @@ class Availability:
     Attributes:
         now: it is open, and somebody takes chats, with room or not.
         opens_at: when it opens next, in ms; None while it is open, and when no opening is in sight.
+        full: it is open and somebody takes chats, but as many wait as may.
     """
 
     now: bool
     opens_at: int | None
+    full: bool = False
 
 
 async def availability(session: AsyncSession, team_id: UUID, now: datetime, skills: Sequence[str] = ()) -> Availability:
@@ -120,12 +131,10 @@ async def _alone(
 ) -> tuple[Availability, UUID | None]:
     """Return a team's own availability, and where it overflows to."""
     row = (await session.execute(_TEAM, {"team": team_id, "skills": list(skills)})).one()
-    takes = row.staffed and not row.is_full
-    if row.hours is None:
-        return Availability(takes, None), row.overflow_team_id
-    opening = from_json(row.hours)
-    opens_at = opening.opens_at(now)
-    here = Availability(takes and opening.takes(now), to_ms(opens_at) if opens_at else None)
+    opening = from_json(row.hours) if row.hours is not None else None
+    opens_at = opening.opens_at(now) if opening else None
+    there = row.staffed and (opening is None or opening.takes(now))
+    here = Availability(there and not row.is_full, to_ms(opens_at) if opens_at else None, there and row.is_full)
     return here, row.overflow_team_id
 
 
@@ -134,12 +143,27 @@ async def open_teams(session: AsyncSession, now: datetime) -> dict[UUID, bool]:
     return {team_id: from_json(hours).takes(now) for team_id, hours in await session.execute(_HOURS)}
 
 
+async def teams_with_choice(session: AsyncSession) -> list[UUID]:
+    """Return the teams whose visitors are asked, after a while, whether they would rather leave a message."""
+    return list(await session.scalars(_CHOICES))
+
+
+async def waited_enough(session: AsyncSession, conversation_ids: Sequence[UUID], now: datetime) -> set[UUID]:
+    """Return which of these conversations have waited so long that their visitor should be asked."""
+    return set(await session.scalars(_WAITED, {"ids": list(conversation_ids), "now": now}))
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """An agent's own status, and their teams, as their console shows it."""
 
     me: dict[str, object]
     teams: list[dict[str, str]]
+
+    @property
+    def steers(self) -> bool:
+        """Whether they may take over chats of others, and say who gets a waiting one."""
+        return may(Role(str(self.me["role"])), May.STEER_CHATS)
 
     @property
     def team_ids(self) -> list[UUID]:

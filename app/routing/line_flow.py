@@ -31,7 +31,8 @@ chats AS (
 ),
 lately AS (
     SELECT assigned_at IS NULL AS gave_up, extract(epoch FROM coalesce(assigned_at, closed_at) - queued_at) AS seconds
-    FROM episode WHERE team_id = :team AND outcome IN ('answered', 'left', 'abandoned') AND closed_at > :day
+    FROM episode WHERE team_id = :team AND closed_at > :day
+      AND (outcome IN ('answered', 'left', 'abandoned') OR outcome = 'offline' AND closed_at > queued_at)
 )
 SELECT (SELECT count(*) FROM chats) AS chats,
        (SELECT avg(seconds)::float8 FROM chats) AS handle_s,

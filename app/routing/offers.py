@@ -11,7 +11,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.chat import lifecycle, lines
-from app.chat.conversations import abandon, changed, queued, requeue, unqueued
+from app.chat.conversations import Actor, abandon, changed, queued, requeue, unqueued
 from app.chat.events import OfferWithdrawn
 from app.chat.models import COLUMNS, Conversation
 from app.chat.transfer import give_back
@@ -118,11 +118,13 @@ def offer(
     mode: str,
     now: datetime,
     why: dict[str, Any] | None = None,
+    by: Actor | None = None,
 ) -> None:
     """Put a waiting, locked conversation before an agent whose slot is taken.
 
     Args:
         why: what `reason` says of it; None when a person chose the agent.
+        by: the person who did, if it was not the agent who had it before.
     """
     seconds = seconds_for(mode)
     conversation.state = lifecycle.after(conversation.state, "offer")
@@ -132,6 +134,8 @@ def offer(
     data: dict[str, Any] = {"agent": {"id": str(agent_id), "name": name}, "gen": conversation.gen}
     if why is not None:
         data["why"] = why
+    if by is not None:
+        data["by"] = by.shown
     lines.append(work, conversation, lines.INTERNAL, "offered", data, now)
     work.record(OfferMade(ConversationId(conversation.id), agent_id, conversation.gen, mode, seconds * 1000))
     work.record(AgentChanged(agent_id))

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.chat.conversations import Actor, lock, queued, touched
+from app.chat import lifecycle
+from app.chat.conversations import Actor, lock, queued, touched, unqueued
 from app.chat.models import Conversation
 from app.chat.transfer import give_back, let_go, wait_in
 from app.errors import Conflict, Invalid, NotFound
@@ -62,13 +63,42 @@ async def pass_to_agent(
         raise NotFound
     to = {"agent": {"id": str(agent.id), "name": agent.name}}
     conversation = await let_go(work, conversation_id, gen, sender, to, note, now)
-    if (await work.session.execute(_TAKE, {"agent": agent_id, "now": now})).scalar_one_or_none() is None:
-        if (await work.session.execute(_TAKES_CHATS, {"agent": agent_id})).scalar_one_or_none() is None:
-            raise Conflict(f"{agent.name} takes no chats right now.", code="no_agents")
-        raise Conflict(f"{agent.name} has no room right now.", code="at_capacity")
+    await _take(work, agent, now)
     offer(work, conversation, AgentId(agent_id), agent.name, "offer", now)
     touched(work, conversation, now, sender.id)
     return conversation
+
+
+async def assign(work: Work, conversation_id: UUID, gen: int, agent_id: UUID, by: Actor, now: datetime) -> Conversation:
+    """Give a waiting conversation to an agent, of any team, whose client confirms it by itself.
+
+    Raises:
+        NotFound: there is no such agent.
+        Conflict: `stale`, `conversation_closed`; `no_agents`: they take no chats now; `at_capacity`.
+    """
+    conversation = await lock(work.session, conversation_id)
+    if conversation.state != "closed":
+        lifecycle.check_generation(conversation.gen, gen)
+    lifecycle.after(conversation.state, "offer")
+    agent = await work.session.get(Agent, agent_id)
+    if agent is None:
+        raise NotFound
+    await _take(work, agent, now)
+    offer(work, conversation, AgentId(agent_id), agent.name, "direct", now, by=by)
+    work.record(unqueued(conversation))
+    return conversation
+
+
+async def _take(work: Work, agent: Agent, now: datetime) -> None:
+    """Count one more conversation for an agent who takes chats.
+
+    Raises:
+        Conflict: `no_agents` or `at_capacity`.
+    """
+    if (await work.session.execute(_TAKE, {"agent": agent.id, "now": now})).scalar_one_or_none() is None:
+        if (await work.session.execute(_TAKES_CHATS, {"agent": agent.id})).scalar_one_or_none() is None:
+            raise Conflict(f"{agent.name} takes no chats right now.", code="no_agents")
+        raise Conflict(f"{agent.name} has no room right now.", code="at_capacity")
 
 
 async def pass_to_team(
