@@ -42,10 +42,10 @@ def test_the_loader_is_at_most_3_kib() -> None:
     assert sent("widget/loader.js") <= 3 * 1024
 
 
-def test_the_opened_chat_is_at_most_37_kib_of_script_as_modules() -> None:
+def test_the_opened_chat_is_at_most_38_kib_of_script_as_modules() -> None:
     pieces = browser_files.modules("widget/main.js")
     assert len(pieces) > 20
-    assert sum(sent(piece) for piece in pieces) <= 37 * 1024
+    assert sum(sent(piece) for piece in pieces) <= 38 * 1024
 
 
 def test_the_opened_chat_is_at_most_24_kib_of_script_in_one_piece() -> None:

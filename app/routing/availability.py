@@ -65,7 +65,7 @@ _WAITED = text(
     """
 SELECT c.id FROM conversation c JOIN team t ON t.id = c.team_id
 WHERE c.id = ANY (:ids) AND c.state IN ('waiting', 'offered')
-  AND c.queued_at <= :now - make_interval(secs => t.choice_after_s)
+  AND c.queued_at <= CAST(:now AS timestamptz) - make_interval(secs => t.choice_after_s)
 """
 )
 _HOURS = text("SELECT id, hours FROM team WHERE hours IS NOT NULL")

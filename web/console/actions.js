@@ -34,6 +34,12 @@ export async function close(head) {
   if (place.peek().c === head.c && place.peek().list === "mine") go({ c: null });
 }
 
+/** From the agent who has it. @param {Head} head */
+export async function takeOver(head) {
+  const theirs = (/** @type {Head} */ now) => now.state === "active" && now.agent?.id === head.agent?.id;
+  if (await fenced("takeover", head, theirs)) go({ list: "mine", c: head.c });
+}
+
 /** @param {Head} head */
 export async function reopen(head) {
   if (await fenced("reopen", head, (now) => now.state === "closed")) go({ list: "mine", c: head.c });
@@ -42,7 +48,7 @@ export async function reopen(head) {
 /**
  * A command that names a generation. When something that doesn't matter here has changed it meanwhile (a
  * rating came in), it is said once more with the new one.
- * @param {"close"|"reopen"} t
+ * @param {"close"|"reopen"|"takeover"} t
  * @param {Head} head
  * @param {(now: Head) => boolean} stillMeant
  * @returns {Promise<boolean>}

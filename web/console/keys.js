@@ -5,7 +5,7 @@ import { close, markUnread, reopen, take } from "./actions.js";
 import { write } from "./composing.js";
 import { beginPassing } from "./passing.js";
 import { open, rows, world } from "./state/desk.js";
-import { isMine, isWaiting, listed } from "./state/lists.js";
+import { isMine, isWaiting, listed, steers } from "./state/lists.js";
 import { go, place, toggleInfo } from "./state/place.js";
 
 /** For the help, in the order in which people learn them. @type {[string[], string][]} */
@@ -15,6 +15,7 @@ export const keyTable = [
   [["Alt 1–9"], "Your first to ninth chat"],
   [["G", "M"], "Go to Mine"],
   [["G", "Q"], "Go to Waiting"],
+  [["G", "T"], "Go to Team, for supervisors"],
   [["G", "E"], "Go to Messages"],
   [["G", "C"], "Go to Closed"],
   [["R"], "Reply"],
@@ -60,13 +61,13 @@ function withAlt(event) {
 }
 
 /** @type {Record<string, import("./state/lists.js").ListName>} */
-const lists = { q: "waiting", m: "mine", e: "messages", c: "closed" };
+const lists = { q: "waiting", t: "team", m: "mine", e: "messages", c: "closed" };
 
 /** @param {KeyboardEvent} event */
 function single(event) {
   const list = Date.now() < goUntil ? lists[event.key] : undefined;
   goUntil = 0;
-  if (list) go({ list, c: null });
+  if (list && (list !== "team" || steers(world.peek()))) go({ list, c: null });
   else if (event.key === "j") step(1);
   else if (event.key === "k") step(-1);
   else if (event.key === "g") goUntil = Date.now() + 1500;

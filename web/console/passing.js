@@ -20,12 +20,17 @@ export const passing = signal(/** @type {string|null} */ (null));
 /** Whom it can go to; null until the server has answered. @type {import("../vendor/preact.js").Signal<readonly Target[]|null>} */
 export const targets = signal(/** @type {readonly Target[]|null} */ (null));
 
-/** @param {string} c */
-export async function beginPassing(c) {
+/** Is the dialog about who gets a waiting chat? */
+export const assigning = signal(false);
+
+/** @param {string} c @param {boolean} [assign] it waits, and a supervisor says who gets it */
+export async function beginPassing(c, assign = false) {
+  assigning.value = assign;
   passing.value = c;
   targets.value = null;
   try {
-    targets.value = listed(await getJson("/api/colleagues"));
+    const all = listed(await getJson("/api/colleagues"));
+    targets.value = assign ? all.filter(({ kind }) => kind === "agent") : all;
   } catch (error) {
     passing.value = null;
     say(refusal(error), { tone: "bad" });
@@ -57,6 +62,11 @@ export async function passOn(c, target, note) {
   const head = world.peek().heads[c];
   if (!head) return "This chat isn't there any more.";
   try {
+    if (assigning.peek()) {
+      await command({ t: "assign", c, gen: head.gen, agent: target.id });
+      say(`Given to ${target.name}. If their console doesn't answer, the chat is back in line at its old place.`);
+      return null;
+    }
     await command({ t: "transfer", c, gen: head.gen, [target.kind]: target.id, ...(note.trim() && { note: note.trim() }) });
   } catch (error) {
     // About somebody else: the server's own sentence names them.

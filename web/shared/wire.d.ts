@@ -26,6 +26,8 @@ export type VisitorConversation = {
   position: number | null;
   /** Seconds between which the rest of the wait lies, four times out of five; told with the place. */
   wait?: [number, number] | null;
+  /** They have waited so long that they may rather leave a message. */
+  choice?: boolean;
   can_rate: boolean;
   score: number | null;
   left_message: boolean;
@@ -37,6 +39,8 @@ export type Head = {
   state: "waiting" | "offered" | "active" | "closed";
   site: { id: string; name: string };
   team: { id: string; name: string };
+  /** What its agent must be able to do; a head from before this was known has none. */
+  skills?: string[];
   visitor: { id: string; name: string | null; email: string | null; verified: boolean };
   online: boolean;
   agent: AgentRef | null;
@@ -61,6 +65,8 @@ export type VisitorSnapshot = {
   visitor: Visitor;
   available: boolean;
   opens_at: number | null;
+  /** Not available only because as many wait as may. */
+  full?: boolean;
   conversation: VisitorConversation | null;
 };
 
@@ -71,10 +77,10 @@ export type Me = {
   accept: boolean;
   load: number;
   capacity: number;
-  note: null | "unresponsive";
+  note: null | "unresponsive" | "missed";
 };
 
-export type Offer = { c: string; gen: number; mode: "direct" | "manual"; ttl_ms: number; head?: Head };
+export type Offer = { c: string; gen: number; mode: "direct" | "offer"; ttl_ms: number; head?: Head };
 
 export type AgentSnapshot = {
   t: "snapshot";
@@ -84,6 +90,27 @@ export type AgentSnapshot = {
   teams: { id: string; name: string }[];
   heads: Head[];
   offers: Offer[];
+};
+
+/** Somebody of the team when a chat was given to one of them: with a score, or what ruled them out. */
+export type Candidate = {
+  id: string;
+  name: string;
+  load: number;
+  capacity: number;
+  score?: number;
+  out?: "offline" | "away" | "skills" | "declined" | "reserved" | "full" | "share";
+};
+
+/** Why this agent? */
+export type Why = {
+  strategy: "least_busy" | "round_robin" | "longest_idle" | "manual";
+  skills: string[];
+  reserved: boolean;
+  waited_ms: number;
+  took_ms: number;
+  agents: Candidate[];
+  others: { [out: string]: number };
 };
 
 /** Any frame; narrow it by `t`. */

@@ -78,7 +78,9 @@ export class Chat {
       state.visitor.value = snapshot.visitor;
       state.available.value = snapshot.available;
       state.opensAt.value = snapshot.opens_at;
-      state.conversation.value = snapshot.conversation;
+      state.full.value = snapshot.full ?? false;
+      const now = snapshot.conversation;
+      state.conversation.value = now && { ...now, choice: now.episode === before?.episode && before.choice };
       if (snapshot.conversation?.score) state.ratingStep.value = state.ratingStep.peek() === "thanks" ? "thanks" : "away";
     });
   }
@@ -103,7 +105,7 @@ export class Chat {
     batch(() => {
       state.conversation.value = null;
       state.visitor.value = null;
-      state.intro.value = { name: "", email: "" };
+      state.intro.value = { name: "", email: "", phone: "" };
       state.draft.value = "";
     });
   }
@@ -116,11 +118,12 @@ export class Chat {
         this.#event(/** @type {any} */ (frame));
         break;
       case "queue":
-        if (now) state.conversation.value = { ...now, position: frame.position, wait: frame.wait ?? null };
+        if (now) state.conversation.value = { ...now, position: frame.position, wait: frame.wait ?? null, choice: frame.choice ?? false };
         break;
       case "available":
         state.available.value = frame.available;
         state.opensAt.value = frame.opens_at;
+        state.full.value = frame.full;
         break;
       case "eph":
         if (frame.kind === "typing" && frame.from?.kind === "agent") this.#typing(frame.data.on ? (frame.from.name ?? "") : null);
@@ -148,7 +151,7 @@ export class Chat {
       if (!news) return;
       state.conversation.value = applied(before, ev);
       if (ev.kind === "closed") state.ratingStep.value = "ask";
-      if (ev.kind === "queued") state.prefersMessage.value = false;
+      if (ev.kind === "queued" || ev.kind === "joined") state.prefersMessage.value = false;
       if (ev.kind !== "message" || ev.from?.kind === "agent") this.#typing(null);
     });
     if (news && ev.kind === "message" && ev.from?.kind === "agent") this.onMessage(ev);

@@ -20,7 +20,7 @@ export function applied(before, ev) {
       return { ...now, state: "waiting", agent: null };
     case "joined":
     case "reopened":
-      return { ...now, state: "active", agent: ev.data.agent, position: null, can_rate: false };
+      return { ...now, state: "active", agent: ev.data.agent, position: null, choice: false, can_rate: false };
     case "closed":
       return { ...now, state: "closed", agent: null, position: null, can_rate: now.agent !== null || ev.data.agent != null, score: null };
     case "left_message":

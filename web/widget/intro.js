@@ -6,12 +6,13 @@ const EMAIL = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
 
 /**
  * Is what the visitor wrote about themselves enough to begin? Marks the field that is not.
- * @param {{name?: boolean, email?: boolean}} needed
+ * @param {{name?: boolean, email?: boolean, phone?: boolean}} needed
  */
 export function introComplete(needed) {
-  const { name, email } = intro.value;
+  const { name, email, phone } = intro.value;
   if (needed.name && !name.trim()) fieldError.value = { field: "name", key: "field.name" };
   else if ((needed.email || email.trim()) && !EMAIL.test(email.trim())) fieldError.value = { field: "email", key: "field.email" };
+  else if (needed.phone && !/^\+?([()./ -]*\d){4,20}[()./ -]*$/.test(phone.trim())) fieldError.value = { field: "phone", key: "field.phone" };
   else {
     fieldError.value = null;
     return true;
@@ -34,7 +35,7 @@ export function Intro() {
 }
 
 /**
- * @param {{name: "name" | "email", type: string, autocomplete: string, required: boolean}} props
+ * @param {{name: "name" | "email" | "phone", type: string, autocomplete: string, required: boolean}} props
  */
 export function Field({ name, type, autocomplete, required }) {
   const wrong = fieldError.value?.field === name ? t(fieldError.value.key) : "";
@@ -46,7 +47,7 @@ export function Field({ name, type, autocomplete, required }) {
     <label class="field" for=${name}>
       <span>${t(name)}${required ? "" : html` <small>${t("optional")}</small>`}</span>
       <input id=${name} type=${type} name=${name} autocomplete=${autocomplete} dir="auto" value=${intro.value[name]} onInput=${change}
-        maxlength=${name === "email" ? 254 : 80} aria-required=${required} aria-invalid=${Boolean(wrong)} aria-describedby=${`${name}-wrong`} />
+        maxlength=${name === "email" ? 254 : name === "phone" ? 40 : 80} aria-required=${required} aria-invalid=${Boolean(wrong)} aria-describedby=${`${name}-wrong`} />
       <span id=${`${name}-wrong`} class="wrong" role="alert">${wrong}</span>
     </label>
   `;

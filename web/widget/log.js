@@ -75,7 +75,7 @@ export function Log({ chat, host }) {
           <span class="bubble" aria-hidden="true"><i></i><i></i><i></i></span>
         </div>`}
         ${asksIntro.value && foot.value === "composer" && html`<${Intro} />`}
-        ${open.value === "waiting" && html`<${Waiting} chat=${chat} />`}
+        ${open.value === "waiting" && html`<${Waiting} />`}
         ${asksRating.value && html`<${Rating} chat=${chat} host=${host} />`}
       </div>
     </div>

@@ -25,7 +25,7 @@ async function begin(host) {
   const session = new Session(host);
   const chat = new Chat(session, () => said.page);
   state.draft.value = host.stored.draft ?? "";
-  state.intro.value = { name: "", email: "", ...host.stored.intro };
+  state.intro.value = { name: "", email: "", phone: "", ...host.stored.intro };
   state.takesFocus.value = host.hello.focus;
   state.opened.value = host.hello.open;
   theme(said.theme);
@@ -113,6 +113,7 @@ function theme(name) {
 function attributes(given) {
   const { name, email } = given ?? {};
   state.intro.value = {
+    ...state.intro.peek(),
     name: typeof name === "string" ? name.slice(0, 80) : state.intro.peek().name,
     email: typeof email === "string" ? email.slice(0, 254) : state.intro.peek().email,
   };

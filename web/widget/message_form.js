@@ -4,7 +4,7 @@ import { codePoints } from "../shared/text.js";
 import { opening } from "../shared/time.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Field, introComplete } from "./intro.js";
-import { available, draft, intro, opensAt, prefersMessage, unsent, visitor } from "./state.js";
+import { available, conversation, draft, full, intro, open, opensAt, prefersMessage, unsent, visitor } from "./state.js";
 
 const LONGEST = 5000;
 
@@ -16,20 +16,29 @@ export function MessageForm({ chat }) {
   const kept = unsent.value.find((entry) => entry.kind === "leave_message");
   useEffect(() => {
     const { name, email } = visitor.value ?? {};
-    intro.value = { name: intro.value.name || (name ?? ""), email: intro.value.email || (email ?? "") };
+    intro.value = { ...intro.value, name: intro.value.name || (name ?? ""), email: intro.value.email || (email ?? "") };
   }, [visitor.value]);
   // The form is gone, and the focus with it: whoever uses the keyboard goes on from the thanks.
   useEffect(() => {
     if (sentTo) thanks.current?.focus();
   }, [sentTo]);
 
+  const call = prefersMessage.value === "call";
+  // Their place is theirs until the message is sent.
+  const waits = open.value === "waiting";
   const over = codePoints(draft.value) - LONGEST;
   const send = (/** @type {Event} */ event) => {
     event.preventDefault();
     setMissing(!draft.value.trim());
-    if (!introComplete({ email: true }) || !draft.value.trim() || over > 0) return;
-    const [name, email] = [intro.value.name.trim(), intro.value.email.trim()];
-    chat.connection.post("leave_message", { email, ...(name && { name }), body: { text: draft.value.trim() } });
+    if (!introComplete({ email: true, phone: call }) || !draft.value.trim() || over > 0) return;
+    const [name, email, phone] = [intro.value.name.trim(), intro.value.email.trim(), call ? intro.value.phone.trim() : ""];
+    chat.connection.post("leave_message", {
+      email,
+      ...(name && { name }),
+      ...(phone && { phone }),
+      ...(waits && { instead: conversation.value?.episode }),
+      body: { text: draft.value.trim() },
+    });
     draft.value = "";
     setSentTo(email);
   };
@@ -42,13 +51,15 @@ export function MessageForm({ chat }) {
         <button type="button" class="button" onClick=${() => setSentTo("")}>${t("left.more")}</button>
       </section>
     `;
-  const back = available.value && prefersMessage.value;
+  const back = waits || (available.value && prefersMessage.value);
+  const help = call ? "call.help" : waits ? "leave_message.place" : back ? "leave_message.help" : full.value ? "away.full" : "away.help";
   return html`
     <form class="foot-card" onSubmit=${send} novalidate>
-      <h2>${t(back ? "leave_message.title" : "away.title")}</h2>
-      <p>${!back && opensAt.value ? t("away.back", { when: opening(opensAt.value) }) : t(back ? "leave_message.help" : "away.help")}</p>
+      <h2>${t(call ? "call.title" : back ? "leave_message.title" : "away.title")}</h2>
+      <p>${!back && opensAt.value ? t("away.back", { when: opening(opensAt.value) }) : t(help)}</p>
       <${Field} name="name" type="text" autocomplete="name" required=${false} />
       <${Field} name="email" type="email" autocomplete="email" required=${true} />
+      ${call && html`<${Field} name="phone" type="tel" autocomplete="tel" required=${true} />`}
       <label class="field" for="question">
         <span>${t("question")}</span>
         <textarea id="question" rows="3" dir="auto" aria-required="true" aria-invalid=${missing || over > 0} aria-describedby="question-wrong" value=${draft.value}
@@ -56,8 +67,8 @@ export function MessageForm({ chat }) {
         <span id="question-wrong" class="wrong" role="alert">${over > 0 ? t("composer.over", { n: over }) : missing ? t("field.question") : ""}</span>
       </label>
       <div class="row">
-        ${back && html`<button type="button" class="button quiet" onClick=${() => (prefersMessage.value = false)}>${t("leave_message.back")}</button>`}
-        <button type="submit" class="button primary">${mail()} ${t("leave_message.send")}</button>
+        ${back && html`<button type="button" class="button quiet" onClick=${() => (prefersMessage.value = false)}>${t(waits ? "leave_message.stay" : "leave_message.back")}</button>`}
+        <button type="submit" class="button primary">${mail()} ${t(call ? "call.send" : "leave_message.send")}</button>
       </div>
     </form>
   `;

@@ -25,7 +25,7 @@ export class Starter {
       const { name, email } = state.intro.peek();
       const page = this.#chat.page();
       const introduced = { ...(name && { name }), ...(email && { email }) };
-      const ok = await connection.command({ t: "start", ...introduced, ...(page && { page }) });
+      const ok = await connection.command({ t: "start", ...introduced, ...(page && { page }), language: navigator.language });
       const now = state.conversation.peek();
       if (!now || now.c !== ok.c || ok.conversation.public >= now.public) state.conversation.value = ok.conversation;
       state.prefersMessage.value = false;

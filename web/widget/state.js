@@ -35,6 +35,8 @@ export const visitor = signal(/** @type {import("../shared/wire.js").Visitor | n
 export const available = signal(/** @type {boolean | null} */ (null));
 /** When the team is there again, if its hours say so. @type {import("../vendor/preact.js").Signal<number | null>} */
 export const opensAt = signal(/** @type {number | null} */ (null));
+/** Somebody is there, but as many wait as may. */
+export const full = signal(false);
 export const conversation = signal(/** @type {Conversation | null} */ (null));
 export const events = signal(/** @type {readonly Ev[]} */ ([]));
 export const unsent = signal(/** @type {readonly Entry[]} */ ([]));
@@ -42,12 +44,12 @@ export const unsent = signal(/** @type {readonly Entry[]} */ ([]));
 export const typing = signal(/** @type {string | null} */ (null));
 
 export const draft = signal("");
-/** Name and e-mail as written before the chat. */
-export const intro = signal({ name: "", email: "" });
+/** Name and e-mail as written before the chat, and the number to call back. */
+export const intro = signal({ name: "", email: "", phone: "" });
 /** A field the server or we did not like: its name, and what is wrong with it as a key of the texts. */
 export const fieldError = signal(/** @type {{field: string, key: string} | null} */ (null));
-/** The visitor would rather leave a message than wait. */
-export const prefersMessage = signal(false);
+/** The visitor would rather leave a message than wait, or be called back. @type {import("../vendor/preact.js").Signal<boolean | "call">} */
+export const prefersMessage = signal(/** @type {boolean | "call"} */ (false));
 /** The rating card was sent or put away. */
 export const ratingStep = signal(/** @type {"ask" | "thanks" | "away"} */ ("ask"));
 /** Too many new visitors from this address just now: an office shares one. */
@@ -66,6 +68,7 @@ const starting = computed(() => unsent.value.some((entry) => entry.c === null &&
 
 /** What stands at the foot of the chat: the composer, or the form for a message that is answered later. */
 export const foot = computed(() => {
+  if (open.value === "waiting" && prefersMessage.value) return "form";
   if (open.value || starting.value) return "composer";
   return prefersMessage.value || available.value === false ? "form" : "composer";
 });

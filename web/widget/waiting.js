@@ -10,13 +10,12 @@ function inWords([low, high]) {
   return t(low === 0 ? "wait.up_to" : "wait.range", minutes);
 }
 
-/** The place in line, and what to do meanwhile. @param {{chat: import("./chat.js").Chat}} props */
-export function Waiting({ chat }) {
+/** The place in line, and what to do meanwhile. */
+export function Waiting() {
   const now = conversation.value;
   if (!now) return null;
-  const instead = async () => {
-    if (await chat.attempt({ t: "leave", c: now.c })) prefersMessage.value = true;
-  };
+  /** The place is kept until the message is sent. @param {boolean | "call"} how */
+  const instead = (how) => () => (prefersMessage.value = how);
   return html`
     <section class="card waiting" aria-label=${t("waiting.label")}>
       <p class="place" aria-live="polite">${now.position ? t("place", { n: now.position }) : t("waiting.next")}</p>
@@ -26,7 +25,17 @@ export function Waiting({ chat }) {
         <li>${messageCircle()}<span>${t("waiting.write")}</span></li>
         <li>${bell()}<span>${t("waiting.browse")}</span></li>
       </ul>
-      <button type="button" class="button" onClick=${instead}>${mail()} ${t("waiting.instead")}</button>
+      ${
+        prefersMessage.value
+          ? null
+          : now.choice
+          ? html`<div class="choice" role="group" aria-label=${t("choice.ask")}>
+              <p role="status">${t("choice.ask")}</p>
+              <button type="button" class="button" onClick=${instead(true)}>${mail()} ${t("choice.message")}</button>
+              <button type="button" class="button" onClick=${instead("call")}>${bell()} ${t("choice.call")}</button>
+            </div>`
+          : html`<button type="button" class="button" onClick=${instead(true)}>${mail()} ${t("waiting.instead")}</button>`
+      }
     </section>
   `;
 }

@@ -4,6 +4,7 @@ import { signal } from "../../vendor/preact.js";
 import { isMine } from "../state/lists.js";
 import { visitorName } from "../state/people.js";
 import { place } from "../state/place.js";
+import { say } from "../toasts.js";
 import { notify } from "./notify.js";
 import { ring } from "./sound.js";
 
@@ -26,7 +27,10 @@ export function heardFrom(frame, before, after) {
     notify("A visitor is waiting for you", `${visitorName(frame.head.visitor)} on ${frame.head.site.name}`, frame.c);
     announced.value = `Offer: ${visitorName(frame.head.visitor)} on ${frame.head.site.name}`;
   }
-  if (frame.t === "head") becameMine(frame.head.c, before, after);
+  if (frame.t === "head") {
+    becameMine(frame.head.c, before, after);
+    wasTaken(frame.head.c, before, after);
+  }
   if (frame.t === "ev") said(frame, before, after);
 }
 
@@ -39,6 +43,13 @@ function becameMine(c, before, after) {
   announced.value = `New chat: ${name} on ${head.site.name}`;
   ring("chat");
   notify(`New chat: ${name}`, head.preview?.text ?? head.site.name, c);
+}
+
+/** From one agent to the next in one step: a supervisor took it. @param {string} c @param {World} before @param {World} after */
+function wasTaken(c, before, after) {
+  const [was, is] = [before.heads[c], after.heads[c]];
+  if (!was || !is || !isMine(before, was) || is.state !== "active" || isMine(after, is) || is.gen !== was.gen + 1) return;
+  say(`${is.agent?.name ?? "A supervisor"} took over your chat with ${visitorName(is.visitor)}.`);
 }
 
 /** @param {import("../state/wire.js").Ev} event @param {World} before @param {World} after */

@@ -1,14 +1,14 @@
 /**
- * The four lists and what a row needs to know. Pure selectors over the world.
+ * The lists and what a row needs to know. Pure selectors over the world.
  *
  * @typedef {import('./store.js').World} World
  * @typedef {import('./store.js').Lanes} Lanes
  * @typedef {import('./wire.js').Head} Head
- * @typedef {'mine'|'waiting'|'messages'|'closed'} ListName
+ * @typedef {'mine'|'waiting'|'team'|'messages'|'closed'} ListName
  */
 
 /** @type {readonly ListName[]} */
-export const listNames = ["mine", "waiting", "messages", "closed"];
+export const listNames = ["mine", "waiting", "team", "messages", "closed"];
 
 /**
  * @param {World} world
@@ -21,6 +21,7 @@ export function listed(world, name) {
     case "waiting":
       return heads.sort((a, b) => a.queued_at - b.queued_at || (a.c < b.c ? -1 : 1));
     case "mine":
+    case "team":
       return heads.sort((a, b) => (a.assigned_at ?? 0) - (b.assigned_at ?? 0) || (a.c < b.c ? -1 : 1));
     default:
       return heads.sort((a, b) => (b.closed_at ?? 0) - (a.closed_at ?? 0) || (a.c < b.c ? 1 : -1));
@@ -38,6 +39,8 @@ function belongs(world, head, name) {
       return isMine(world, head);
     case "waiting":
       return isWaiting(head) && world.teams.some((team) => team.id === head.team.id);
+    case "team":
+      return head.state === "active" && !isMine(world, head) && world.teams.some((team) => team.id === head.team.id);
     case "messages":
       return head.left_message;
     case "closed":
@@ -54,6 +57,11 @@ export function isWaiting(head) {
 /** @param {{me: import('./wire.js').Me|null}} world @param {Head} head */
 export function isMine(world, head) {
   return head.state === "active" && head.agent !== null && head.agent.id === world.me?.id;
+}
+
+/** Whether this agent may take over chats of others, and say who gets a waiting one. @param {{me: import('./wire.js').Me|null}} world */
+export function steers({ me }) {
+  return me !== null && me.role !== "agent";
 }
 
 /**

@@ -50,7 +50,7 @@ export function timeline(lanes, outgoing, seen) {
   for (const event of events) {
     if (event.m) arrived.add(event.m);
     if (event.kind === "message" || event.kind === "note") rows.push(messageRow(event, seen));
-    else if (isTold(event.kind)) rows.push({ row: "system", key: `${event.lane}${event.s}`, at: event.at, event });
+    else if (isTold(event)) rows.push({ row: "system", key: `${event.lane}${event.s}`, at: event.at, event });
   }
   for (const item of outgoing) {
     if (!arrived.has(item.m)) rows.push(outgoingRow(item));
@@ -78,10 +78,14 @@ function interleaved(lanes) {
   return [...merged, ...internal.slice(next)];
 }
 
-/** @param {string} kind */
-function isTold(kind) {
-  // A queue that is entered and offers that come and go would drown the talk; these tell the story.
-  return ["queued", "joined", "requeued", "passed", "closed", "reopened", "left_message", "missed", "rated"].includes(kind);
+const told = [
+  "queued", "joined", "requeued", "passed", "closed", "reopened", "left_message", "missed", "overflowed", "taken_over", "rated",
+]; // prettier-ignore
+
+/** @param {Ev} event */
+function isTold({ kind, data }) {
+  // Offers that come and go would drown the talk; these tell the story, and why it was this agent is there to look up.
+  return told.includes(kind) || (kind === "offered" && Boolean(data.why || data.by));
 }
 
 /**

@@ -7,7 +7,7 @@ import { linkState, world } from "../state/desk.js";
 export function Foot() {
   return html`
     <footer class="foot">
-      <${Unresponsive} />
+      <${SetAway} />
       <div class="foot-line">
         <${AcceptSwitch} />
         <${Load} />
@@ -36,13 +36,20 @@ function Load() {
   return html`<span class="load" title="Chats you have, and how many you can take">${me.load} of ${me.capacity}</span>`;
 }
 
+/** @type {Record<string, string>} */
+const awayWords = {
+  unresponsive: "A chat was given to you and your console didn't answer",
+  missed: "Two chats were offered to you and the time ran out",
+};
+
 /** When offers went unanswered, the server stopped sending them: say so, and offer the way back. */
-function Unresponsive() {
+function SetAway() {
   const { me } = world.value;
-  if (me?.note !== "unresponsive") return null;
+  const why = awayWords[me?.note ?? ""];
+  if (!why) return null;
   return html`
     <div class="notice" role="alert">
-      <p>A chat was offered to you and nobody answered, so we stopped sending new ones. Your current chats are still yours.</p>
+      <p>${why}, so we stopped sending new ones. Your current chats are still yours.</p>
       <button type="button" class="button primary" onClick=${() => acceptChats(true)}>I'm back</button>
     </div>
   `;

@@ -62,6 +62,7 @@ function Earlier() {
 const emptyWords = {
   mine: ["No chats yet", "New ones come to you by themselves while you accept chats."],
   waiting: ["Nobody is waiting", "Visitors who ask while everybody is busy stand here in order."],
+  team: ["No chats of others", "What your colleagues are talking about stands here; you can read along, or take over."],
   messages: ["No messages to answer", "What visitors leave while nobody is here is kept here until it is done."],
   closed: ["No closed chats yet", "Chats that have ended stay readable here."],
 };

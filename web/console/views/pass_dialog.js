@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "../../vendor/preact.js";
 import { Avatar } from "../../shared/avatar.js";
 import { x } from "../../shared/icons.js";
 import { users } from "../../shared/icons_more.js";
-import { passing, passOn, targets } from "../passing.js";
+import { assigning, passing, passOn, targets } from "../passing.js";
 import { linkState } from "../state/desk.js";
 
 export function PassDialog() {
@@ -19,7 +19,7 @@ export function PassDialog() {
     <dialog ref=${dialog} class="pass" aria-labelledby="pass-title" onClose=${leave}
       onClick=${(/** @type {MouseEvent} */ event) => event.target === dialog.current && leave()}>
       <header>
-        <h2 id="pass-title">Pass on</h2>
+        <h2 id="pass-title">${assigning.value ? "Assign" : "Pass on"}</h2>
         <button type="button" class="icon-button" aria-label="Cancel" onClick=${leave}>${x()}</button>
       </header>
       ${c && html`<${PassForm} key=${c} c=${c} />`}
@@ -35,6 +35,8 @@ function PassForm({ c }) {
   const [wrong, setWrong] = useState(/** @type {string|null} */ (null));
   const [busy, setBusy] = useState(false);
   const all = targets.value;
+  const assign = assigning.value;
+  const who = assign ? "Colleague" : "Colleague or team";
   const found = (all ?? []).filter(({ name }) => name.toLocaleLowerCase().includes(wanted.trim().toLocaleLowerCase()));
   const first = found.find(({ why }) => why === null) ?? null;
   const pick = chosen && found.includes(chosen) ? chosen : wanted.trim() ? first : null;
@@ -50,20 +52,23 @@ function PassForm({ c }) {
   };
   return html`
     <form onSubmit=${submit}>
-      <input type="search" class="pass-find" aria-label="Colleague or team" placeholder="Colleague or team" autocomplete="off" autofocus
+      <input type="search" class="pass-find" aria-label=${who} placeholder=${who} autocomplete="off" autofocus
         value=${wanted} onInput=${(/** @type {any} */ event) => setWanted(event.target.value)} />
-      <div class="pass-list" role="radiogroup" aria-label="Whom to pass it to">
+      <div class="pass-list" role="radiogroup" aria-label=${assign ? "Who gets it" : "Whom to pass it to"}>
         ${found.map((target) => html`<${Choice} key=${target.id} target=${target} checked=${target === pick} onPick=${() => setChosen(target)} />`)}
         ${all && found.length === 0 && html`<p class="muted">${all.length ? "Nobody of that name." : "There is nobody else yet."}</p>`}
       </div>
-      <label class="pass-note">
+      ${
+        !assign &&
+        html`<label class="pass-note">
         <span>Note for them <span class="muted">optional, the visitor never sees it</span></span>
         <textarea rows="2" maxlength="5000" dir="auto" value=${note} onInput=${(/** @type {any} */ event) => setNote(event.target.value)}></textarea>
-      </label>
+      </label>`
+      }
       <p class="pass-wrong" role="alert">${wrong}</p>
       <div class="pass-actions">
         <button type="button" class="button" onClick=${() => (passing.value = null)}>Cancel</button>
-        <button class="button primary" disabled=${!pick || busy || linkState.value !== "live"}>${pick ? `Pass to ${pick.name}` : "Pass on"}</button>
+        <button class="button primary" disabled=${!pick || busy || linkState.value !== "live"}>${pick ? `${assign ? "Assign" : "Pass"} to ${pick.name}` : assign ? "Assign" : "Pass on"}</button>
       </div>
     </form>
   `;

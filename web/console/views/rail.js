@@ -1,13 +1,13 @@
-/** The rail: the four lists with what is to do in them, alerts, help, and whose desk this is. */
+/** The rail: the lists with what is to do in them, alerts, help, and whose desk this is. */
 
 import { html } from "../../vendor/preact.js";
 import { Avatar } from "../../shared/avatar.js";
 import { clock, mail } from "../../shared/icons.js";
-import { archive, inbox, keyboard, settings } from "../../shared/icons_more.js";
+import { archive, inbox, keyboard, settings, users } from "../../shared/icons_more.js";
 import { helpOpen } from "../keys.js";
 import { now, urgency } from "../state/clock.js";
 import { unreadCount, world } from "../state/desk.js";
-import { listed } from "../state/lists.js";
+import { listed, steers } from "../state/lists.js";
 import { hrefOf, place } from "../state/place.js";
 import { AlertsButton, AlertsMenu } from "./alerts_menu.js";
 import { deskBell } from "./icons.js";
@@ -18,6 +18,7 @@ import { deskBell } from "./icons.js";
 export const listLabels = {
   mine: { label: "Mine", keys: "G M", icon: inbox },
   waiting: { label: "Waiting", keys: "G Q", icon: clock },
+  team: { label: "Team", keys: "G T", icon: users },
   messages: { label: "Messages", keys: "G E", icon: mail },
   closed: { label: "Closed", keys: "G C", icon: archive },
 };
@@ -30,6 +31,7 @@ export function Rail() {
       <ul class="rail-lists">
         <${RailLink} list="mine" count=${unreadCount.value} unit="unread" tone="accent" />
         <${WaitingLink} />
+        ${steers(world.value) && html`<${RailLink} list="team" count=${0} unit="" tone="plain" />`}
         <${RailLink} list="messages" count=${listed(world.value, "messages").length} unit="to answer" tone="plain" />
         <${RailLink} list="closed" count=${0} unit="" tone="plain" />
       </ul>
@@ -65,7 +67,7 @@ function RailLink({ list, count, unit, tone }) {
       <a class="rail-button" href=${hrefOf(list)} aria-current=${current ? "page" : undefined} data-tip=${`${label}  ${keys}`}>
         ${icon(20)}
         <span class="rail-label">${label}</span>
-        ${count > 0 && html`<span class="count" data-tone=${tone}>${count}<span class="visually-hidden"> ${unit}</span></span>`}
+        ${count > 0 && html`<span class="count" data-tone=${tone}>${count}${tone === "late" && html`<span aria-hidden="true">!</span>`}<span class="visually-hidden"> ${unit}</span></span>`}
       </a>
     </li>
   `;
@@ -76,5 +78,5 @@ function WaitingLink() {
   const waiting = listed(world.value, "waiting");
   const oldest = waiting[0];
   const tone = oldest ? urgency(now.value - oldest.queued_at) : "calm";
-  return html`<${RailLink} list="waiting" count=${waiting.length} unit="waiting" tone=${tone} />`;
+  return html`<${RailLink} list="waiting" count=${waiting.length} unit=${tone === "late" ? "waiting, somebody for too long" : "waiting"} tone=${tone} />`;
 }

@@ -6,7 +6,7 @@ import { clock, dayKey } from "../../shared/time.js";
 import { pencil } from "../../shared/icons_more.js";
 import { looksUnread, take } from "../actions.js";
 import { hasDraft } from "../drafts.js";
-import { now, today } from "../state/clock.js";
+import { now, today, urgency } from "../state/clock.js";
 import { linkState, marked, world } from "../state/desk.js";
 import { isWaiting, unread, waitingSince } from "../state/lists.js";
 import { visitorName } from "../state/people.js";
@@ -20,20 +20,23 @@ export function Row({ head, list }) {
   const name = visitorName(head.visitor);
   const current = place.value.c === head.c;
   const since = waitingSince(head, world.value.lanes[head.c]);
+  const late = isWaiting(head) && since !== null && urgency(now.value - since) === "late";
   const ref = useRef(/** @type {HTMLElement|null} */ (null));
   useEffect(() => (current ? ref.current?.scrollIntoView({ block: "nearest" }) : undefined), [current]);
   return html`
-    <li class="row" data-current=${current} ref=${ref}>
+    <li class="row" data-current=${current} data-late=${late} ref=${ref}>
       <a class="row-link" href=${hrefOf(list, head.c)} aria-current=${current ? "true" : undefined}>
         <span class="row-face">
           <${Avatar} name=${name} size=${36} />
           ${head.online && head.state !== "closed" && html`<span class="online" title="On the site now" />`}
         </span>
-        <span class="row-name"><bdi>${name}</bdi><span class="row-site">${head.site.name}</span></span>
+        <span class="row-name"><bdi>${name}</bdi><span class="row-site">${head.site.name}${list === "waiting" && html` · ${head.team.name}`}</span></span>
         <span class="row-when">
           ${since === null ? html`<${When} head=${head} />` : html`<${WaitPill} since=${since} />`}
         </span>
         <span class="row-second">
+          ${list === "waiting" && (head.skills ?? []).map((skill) => html`<span key=${skill} class="row-skill">${skill}</span>`)}
+          ${list === "team" && html`<span class="row-with">${head.agent?.name}</span>`}
           <span class="row-last"><${LastLine} head=${head} /></span>
           <${Marks} head=${head} />
         </span>

@@ -3,6 +3,7 @@
 import { html } from "../../vendor/preact.js";
 import { clock, fullTime } from "../../shared/time.js";
 import { world } from "../state/desk.js";
+import { Why } from "./why.js";
 import { star } from "./icons.js";
 
 /** @typedef {import("../state/wire.js").Ev} Ev */
@@ -10,6 +11,7 @@ import { star } from "./icons.js";
 /** @param {{event: Ev, visitor: string}} props */
 export function SystemLine({ event, visitor }) {
   const time = html`<time datetime=${new Date(event.at).toISOString()} title=${fullTime(event.at)}>${clock(event.at)}</time>`;
+  if (event.kind === "offered") return html`<${Offered} event=${event} time=${time} />`;
   if (event.kind === "rated") return html`<${Rated} event=${event} visitor=${visitor} />`;
   return html`<p class="system" data-kind=${event.kind}><span><bdi>${sentence(event, visitor)}</bdi></span> ${time}</p>`;
 }
@@ -29,7 +31,11 @@ function sentence({ kind, data }, visitor) {
     case "reopened":
       return `${agent} reopened the chat`;
     case "left_message":
-      return data.email ? `Left while nobody was here, to be answered at ${data.email}` : "Left while nobody was here";
+      return leftWords(data);
+    case "taken_over":
+      return `${agent} took the chat over from ${nameOf(data.from)}`;
+    case "overflowed":
+      return `Waited too long for ${data.from.name}; goes on waiting for ${data.to.name}, at the old place`;
     case "missed":
       return data.reason === "declined"
         ? `${agent} declined the offer; back in line at the old place`
@@ -41,12 +47,26 @@ function sentence({ kind, data }, visitor) {
   }
 }
 
+/** @param {{email?: string, phone?: string}} data */
+function leftWords({ email, phone }) {
+  const where = email ? `, to be answered at ${email}` : "";
+  return `Left as a message${where}${phone ? `. Asks to be called back: ${phone}` : ""}`;
+}
+
 /** @param {any} data @param {string} agent @param {string} visitor */
 function closing(data, agent, visitor) {
   if (data.reason === "left") return `${visitor} left the line`;
   if (data.reason === "abandoned") return `${visitor} went away while waiting`;
   if (data.by === "visitor") return `${visitor} ended the chat`;
   return data.by === "agent" ? `${agent} closed the chat` : "The chat ended";
+}
+
+/** @param {{event: Ev, time: any}} props */
+function Offered({ event, time }) {
+  const { agent, by, why } = event.data;
+  if (why) return html`<${Why} why=${why} agent=${agent} />`;
+  const whom = agent.id === world.value.me?.id ? "you" : agent.name;
+  return html`<p class="system" data-kind="offered"><span><bdi>${nameOf(by)} gave the chat to ${whom}</bdi></span> ${time}</p>`;
 }
 
 /** @param {{id: string, name: string}|null|undefined} agent */

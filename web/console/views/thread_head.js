@@ -4,12 +4,12 @@ import { html } from "../../vendor/preact.js";
 import { Avatar } from "../../shared/avatar.js";
 import { elapsed } from "../../shared/time.js";
 import { check, mail } from "../../shared/icons.js";
-import { forward, hand, info, undo2 } from "../../shared/icons_more.js";
-import { close, markDone, reopen, take } from "../actions.js";
+import { forward, hand, info, undo2, user } from "../../shared/icons_more.js";
+import { close, markDone, reopen, take, takeOver } from "../actions.js";
 import { beginPassing } from "../passing.js";
 import { now } from "../state/clock.js";
 import { linkState, world } from "../state/desk.js";
-import { isMine, isWaiting, waitingSince } from "../state/lists.js";
+import { isMine, isWaiting, steers, waitingSince } from "../state/lists.js";
 import { visitorName } from "../state/people.js";
 import { hrefOf, infoOpen, place, toggleInfo } from "../state/place.js";
 import { arrowLeft, verified } from "./icons.js";
@@ -64,6 +64,13 @@ function Actions({ head }) {
   return html`
     <div class="actions">
       ${isWaiting(head) && html`<${Action} label="Take" tip="Take  A" icon=${hand} primary run=${() => take(head)} />`}
+      ${isWaiting(head) && steers(world.value) && html`<${Action} label="Assign" tip="Say who gets it" icon=${user} run=${() => beginPassing(head.c, true)} />`}
+      ${
+        head.state === "active" &&
+        !mine &&
+        steers(world.value) &&
+        html`<${Action} label="Take over" tip=${`Take it over from ${head.agent?.name ?? "its agent"}`} icon=${hand} run=${() => takeOver(head)} />`
+      }
       ${
         head.left_message &&
         head.visitor.email &&
