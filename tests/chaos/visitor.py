@@ -26,6 +26,7 @@ class Visitor(Person):
         self._token = token
         self.c: str | None = None
         self.state = "closed"
+        self._early: set[str] = set()
         self.agent: str | None = None
         self._to_rate = False
         self._read = 0
@@ -53,10 +54,17 @@ class Visitor(Person):
             self.lane(conversation["c"], "public").begin(0)
 
     def heard(self, frame: Frame) -> None:
-        if frame["t"] == "eph" and frame["c"] != self.c:
-            self.ledger.anomaly("I15", f"{self.name} heard of {frame['c']}: {frame}")
+        if frame["t"] == "eph":
+            self._heard_of(frame["c"])
         if frame["t"] in ("head", "offer", "me"):
             self.ledger.anomaly("I15", f"{self.name}, a visitor, got {frame['t']}")
+
+    def _heard_of(self, c: str) -> None:
+        """Somebody types. They may do so before the answer to `start` says which conversation it is."""
+        if self.c is None:
+            self._early.add(c)
+        elif c != self.c:
+            self.ledger.anomaly("I15", f"{self.name} heard of {c}")
 
     def may_hear(self, frame: Frame) -> str | None:
         if frame["lane"] != "public":
@@ -78,6 +86,8 @@ class Visitor(Person):
 
     def _adopt(self, conversation: Frame) -> None:
         self.c, self.state = conversation["c"], conversation["state"]
+        while self._early:
+            self._heard_of(self._early.pop())
 
     async def act(self) -> None:
         dice = self.chance.random()
