@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Sequence
 
 from app.bench.figures import PairingFigures, PairingRun, machine, spread
-from app.bench.ground import BenchError, Ground, ground, pair
+from app.bench.ground import BenchError, Ground, Pair, ground, pair
 from app.bench.pairing_people import Answerer, Person, Waiter
 from app.bench.pairing_scene import ON_STAGE, set_lines
 from app.bench.usage import cpu_of
@@ -91,10 +90,10 @@ async def _measure(here: Ground, waiting: int, agents: int, lanes: int, tell: Ca
             for answerer in answerers:
                 await answerer.begin()
             one_by_one = [await answerers[n % len(answerers)].pair() for n in range(min(ONE_BY_ONE, share))]
-            before, began = cpu_of(servers.pids | {"load": os.getpid()}), time.monotonic()
+            before, began = _used(servers), time.monotonic()
             done = await _all_at_once(answerers, min(AT_ONCE, share))
             lasted = time.monotonic() - began
-            after = cpu_of(servers.pids | {"load": os.getpid()})
+            after = _used(servers)
             memory: dict[str, int] = await redis.info("memory")
             tell(f"{waiting} in line: building the index anew")
             rebuild_s = await _rebuilt(redis, keys, answerers[0])
@@ -114,6 +113,11 @@ async def _measure(here: Ground, waiting: int, agents: int, lanes: int, tell: Ca
         for person in people:
             person.leave()
         await redis.aclose()
+
+
+def _used(servers: Pair) -> dict[str, float]:
+    """Return processor seconds by process. Of our own without our children: the servers are among them."""
+    return cpu_of(servers.pids) | {"load": time.process_time()}
 
 
 async def _arrive(people: Sequence[Person]) -> None:
