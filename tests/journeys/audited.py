@@ -52,7 +52,17 @@ async def what_was_seen(sql: Any, fenced: Sequence[Fenced] = ()) -> Evidence:
     )
     audit = await sql.fetch("SELECT *, conversation::text AS c, agent::text AS who FROM chaos_audit ORDER BY id")
     ledger = Ledger(fenced=list(fenced))
-    return Evidence(ledger, 0, {row["id"]: dict(row) for row in heads}, [], list(map(dict, audit)), [], [], True)
+    return Evidence(
+        ledger=ledger,
+        tick=0,
+        heads={row["id"]: dict(row) for row in heads},
+        rows=[],
+        audit=list(map(dict, audit)),
+        went_back=[],
+        outages=[],
+        crowding=1.0,
+        final=True,
+    )
 
 
 def breaches(evidence: Evidence) -> list[str]:
