@@ -38,7 +38,7 @@ router = APIRouter(prefix="/admin/agents")
 
 ROLES = {
     Role.AGENT: ("Agent", "Answers, and keeps personal replies."),
-    Role.SUPERVISOR: ("Supervisor", "Also edits the team's replies and reads ratings."),
+    Role.SUPERVISOR: ("Supervisor", "Also takes over and assigns the team's chats, edits its replies, reads ratings."),
     Role.ADMIN: ("Admin", "Also manages agents, teams and sites."),
     Role.OWNER: ("Owner", "Also manages other owners."),
 }

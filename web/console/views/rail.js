@@ -67,7 +67,7 @@ function RailLink({ list, count, unit, tone }) {
       <a class="rail-button" href=${hrefOf(list)} aria-current=${current ? "page" : undefined} data-tip=${`${label}  ${keys}`}>
         ${icon(20)}
         <span class="rail-label">${label}</span>
-        ${count > 0 && html`<span class="count" data-tone=${tone}>${count}${tone === "late" && html`<span aria-hidden="true">!</span>`}<span class="visually-hidden"> ${unit}</span></span>`}
+        ${count > 0 && html`<span class="count" data-tone=${tone}>${tone === "late" ? `${count}!` : count}<span class="visually-hidden"> ${unit}</span></span>`}
       </a>
     </li>
   `;
