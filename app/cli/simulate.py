@@ -179,7 +179,8 @@ def _from_database(
                     arrivals = await recorded_arrivals(unit.session, known.id, first, last, chance)
                     filled = replace(filled, arrivals=arrivals)
                     if not keep_staff:
-                        filled = replace(filled, staff=await who_was_there(unit.session, known, first, last))
+                        there = await who_was_there(unit.session, known, first, last)
+                        filled = replace(filled, staff=there or await members(unit.session, known))
                         # They did get in line: somebody was there, also where no chat tells of it.
                         filled = replace(filled, turns_away=shifts is not None)
                 elif not keep_staff:
