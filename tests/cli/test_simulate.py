@@ -31,14 +31,14 @@ Figures = dict[str, Any]
 
 async def simulated(deskbell: Deskbell, *words: str, **environment: str) -> Figures:
     command = await deskbell("simulate", "--json", *words, **environment)
-    assert await command.ended() == 0, command.output
+    assert await command.ended(patience=400) == 0, command.output
     return json.loads(command.output.splitlines()[-1])
 
 
 async def test_a_day_by_chance_under_two_policies(deskbell: Deskbell, tmp_path: Path) -> None:
     drawing = tmp_path / "day.svg"
     words = (
-        "--rate", "60", "--hours", "8", "--agents", "3", "--returning", "0.2", "--seed", "5", "--within", "30",
+        "--rate", "60", "--hours", "6", "--agents", "3", "--returning", "0.2", "--seed", "5", "--within", "30",
         "--policy", "as it is:", "--policy", "in turn: strategy=round_robin,sticky=0,capacity=2",
     )  # fmt: skip
     figures = await simulated(deskbell, *words, "--svg", str(drawing))
