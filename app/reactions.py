@@ -32,8 +32,8 @@ from app.infra.keys import agent_topic, queue_topic, team_topic, visitor_topic
 from app.infra.outlet import Outlet
 from app.infra.work import WorkUnits
 from app.protocol.frames import HeadChanged, Offer, OfferGone
-from app.routing.assignment import Waiting, lane_of
-from app.routing.availability import status_of
+from app.routing.assignment import lane_of
+from app.routing.availability import status_of, whose_visitors_come_to
 from app.routing.events import OfferMade
 from app.routing.queue import Queue
 
@@ -114,15 +114,7 @@ class Reactions:
 
     def _enqueue(self, fact: ConversationQueued) -> None:
         async def enqueue() -> None:
-            waiting = Waiting(
-                str(fact.conversation_id),
-                str(fact.team_id),
-                fact.score,
-                fact.skills,
-                str(fact.reserved_for) if fact.reserved_for else None,
-                tuple(str(each) for each in fact.declined_by),
-            )
-            await self._queue.arrive(fact.team_id, [waiting])
+            await self._queue.bring([fact.conversation_id])
             self._outlet.tell(queue_topic(fact.team_id), _MOVED)
 
         self._background(enqueue())
@@ -154,7 +146,8 @@ class Reactions:
             await self._queue.refresh_agent(fact.agent_id)
             async with self._work.begin() as work:
                 status = await status_of(work.session, fact.agent_id)
-            for team_id in status.team_ids:
+                teams = await whose_visitors_come_to(work.session, status.team_ids)
+            for team_id in teams:
                 self._outlet.tell(queue_topic(team_id), _MOVED)
 
         self._background(refresh())
@@ -166,11 +159,13 @@ class Reactions:
                     select(TeamMember.agent_id).where(TeamMember.team_id == fact.team_id)
                 )
                 agents = members.all()
+                teams = await whose_visitors_come_to(work.session, [fact.team_id])
             for agent_id in agents:
                 self._outlet.tell(agent_topic(agent_id), b"!me")
                 await self._queue.refresh_agent(agent_id)
             # Its hours may be others now.
-            self._outlet.tell(queue_topic(fact.team_id), _MOVED)
+            for team_id in teams:
+                self._outlet.tell(queue_topic(team_id), _MOVED)
 
         self._background(refresh())
 

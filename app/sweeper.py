@@ -65,6 +65,7 @@ class Sweeper:
             (1.0, self.return_unanswered),
             (0.5, self.give_to_everybody),
             (1.0, self.let_overflow),
+            (2.0, self.ask_for_less),
             (2.0, self.abandon_for_gone_visitors),
             (5.0, self._look_around),
             (2.0, self._queue.settle_doubts),
@@ -93,6 +94,10 @@ class Sweeper:
     async def give_to_everybody(self) -> None:
         """Let everybody have what was kept for one agent, or from some, for long enough."""
         await self._until_done(clockwork.give_to_everybody)
+
+    async def ask_for_less(self) -> None:
+        """Let those whose language nobody speaks any more have anybody."""
+        await self._until_done(clockwork.ask_for_less)
 
     async def let_overflow(self) -> None:
         """Let those who have waited too long wait for another team."""

@@ -185,3 +185,11 @@ def test_somebody_who_has_no_lane_of_their_own_does_not_hold_up_those_behind_the
     index.arrival("orders", [Waiting("c01", "orders", START_MS, declined_by=("ana",))], START_MS)
     assert [pair.conversation for pair in arrive(index, "c02", START_MS + 1)] == ["c02"]
     assert [each.id for each in index.in_line("orders")] == ["c01"]
+
+
+def test_the_longest_idle_is_nobody_who_has_just_been_given_something() -> None:
+    index = Index()
+    for name in ("ana", "ben"):
+        index.slot_freed(Candidate(name, 0, 4, START_MS, (Place("orders", "longest_idle"),)), START_MS)
+    pairs = [index.arrival("orders", [Waiting(f"c{n}", "orders", START_MS + n)], START_MS + n) for n in range(1, 5)]
+    assert [pair.agent for (pair,) in pairs] == ["ana", "ben", "ana", "ben"]

@@ -101,7 +101,7 @@ async def test_what_was_proposed_and_not_settled_is_put_back_soon(line: Line, mo
 
     with monkeypatch.context() as broken:
         broken.setattr(line.queue, "_propose_arrival", fails)
-        await line.queue.arrive(line.team, [Waiting(str(line.waiting), str(line.team), 1)])
+        await line.queue.bring([line.waiting])
     await line.queue.settle_doubts()
     assert await line.stands()
 

@@ -123,8 +123,8 @@ async def start(work: Work, visitor: Visitor, conversation: Conversation, entry:
     """
     conversation.state = lifecycle.after(conversation.state, "start")
     conversation.team_id, conversation.skills, conversation.score = entry.team_id, list(entry.skills), entry.score
+    _for_everybody(conversation)
     conversation.reserved_for, conversation.reserved_until = entry.reserved_for, entry.reserved_until
-    conversation.declined, conversation.declined_until, conversation.overflowed = [], None, False
     # Their presence is announced a moment later; until then they must not look long gone.
     visitor.seen_at = now
     episode = episodes.begin(work.session, conversation, now)
@@ -189,11 +189,16 @@ async def _joined(work: Work, conversation: Conversation, agent: Actor, now: dat
     conversation.last_agent_id = agent.id
     conversation.left_message = False
     conversation.passed_by = conversation.returns_at = None
-    conversation.reserved_for = conversation.reserved_until = None
-    conversation.declined, conversation.declined_until = [], None
+    _for_everybody(conversation)
     await episodes.begin_stint(work.session, conversation, agent.id, now)
     lines.append(work, conversation, lines.PUBLIC, "joined", {"agent": agent.shown}, now, sender=agent.sender)
     changed(work, conversation, now, agent.id)
+
+
+def _for_everybody(conversation: Conversation) -> None:
+    """Forget who may have had it while it waited."""
+    conversation.reserved_for = conversation.reserved_until = None
+    conversation.declined, conversation.declined_until, conversation.overflowed = [], None, False
 
 
 async def reopen(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: datetime) -> Conversation:
@@ -212,6 +217,9 @@ async def reopen(work: Work, conversation_id: UUID, gen: int, agent: Actor, now:
     conversation.agent_id = conversation.last_agent_id = agent.id
     conversation.left_message = False
     conversation.score = to_ms(now)
+    # Whoever opens it again knows better than what was asked for then.
+    conversation.skills = []
+    _for_everybody(conversation)
     episodes.begin(work.session, conversation, now)
     await work.session.flush()
     await episodes.begin_stint(work.session, conversation, agent.id, now)
@@ -334,14 +342,7 @@ async def done(work: Work, conversation_id: UUID, agent: Actor, now: datetime) -
 
 def queued(conversation: Conversation) -> ConversationQueued:
     """Return the fact that a conversation waits in its lane."""
-    return ConversationQueued(
-        ConversationId(conversation.id),
-        TeamId(conversation.team_id),
-        conversation.score,
-        tuple(conversation.skills),
-        AgentId(conversation.reserved_for) if conversation.reserved_for else None,
-        tuple(AgentId(each) for each in conversation.declined),
-    )
+    return ConversationQueued(ConversationId(conversation.id), TeamId(conversation.team_id))
 
 
 def unqueued(conversation: Conversation) -> ConversationUnqueued:

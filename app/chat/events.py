@@ -33,10 +33,6 @@ class ConversationQueued(Event):
 
     conversation_id: ConversationId
     team_id: TeamId
-    score: int
-    skills: tuple[str, ...] = ()
-    reserved_for: AgentId | None = None
-    declined_by: tuple[AgentId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

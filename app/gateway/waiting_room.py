@@ -22,7 +22,14 @@ from app.infra.keys import queue_topic
 from app.infra.work import WorkUnits
 from app.protocol.frames import Available
 from app.protocol.frames import Queue as QueueFrame
-from app.routing.availability import Availability, availability, open_teams, teams_with_choice, waited_enough
+from app.routing.availability import (
+    Availability,
+    availability,
+    open_teams,
+    teams_with_choice,
+    waited_enough,
+    whose_visitors_come_to,
+)
 from app.routing.line_flow import line_flow, remember_announced
 from app.routing.queue import Queue
 from app.routing.wait import Estimate, Flow, estimates, told
@@ -91,7 +98,9 @@ class WaitingRoom:
         async with self._work.begin() as work:
             open_ = await open_teams(work.session, clock.now())
             asking = await teams_with_choice(work.session)
-        for team_id in {each for each in open_ if open_[each] != self._open.get(each)}:
+            turned = [each for each in open_ if open_[each] != self._open.get(each)]
+            turned = await whose_visitors_come_to(work.session, turned) if turned else []
+        for team_id in turned:
             self.moved(team_id)
         self._open = open_
         await self._offer_choice(asking)

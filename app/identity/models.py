@@ -17,8 +17,8 @@ from app.infra.database import Model
 class Team(Model):
     """A group of agents with one queue.
 
-    `share` is how many of its conversations one agent may have at once, within their capacity; `limit` how many may
-    wait. Who has waited `overflow_after_s` goes on waiting in the line of `overflow_team_id`; who has waited
+    `share` is how many of its conversations one agent may have at once, within their capacity; `queue_limit` how many
+    may wait. Who has waited `overflow_after_s` goes on waiting in the line of `overflow_team_id`; who has waited
     `choice_after_s` is asked whether they would rather leave a message. A visitor who comes back is kept `sticky_s` for
     the agent they had. None switches each of these off.
     """

@@ -62,11 +62,11 @@ class Candidate:
         """Return what the strategy goes by; the smallest is chosen.
 
         least_busy: load ÷ capacity in thousandths, then the longest since their last one. round_robin: the longest
-        since their last one. longest_idle: the longest since one of theirs ended.
+        since their last one. longest_idle: the longest since one of theirs began or ended.
         """
-        if strategy == "longest_idle":
-            return max(0, self.free_ms - SINCE_MS)
         since = max(0, self.last_ms - SINCE_MS)
+        if strategy == "longest_idle":
+            return max(since, self.free_ms - SINCE_MS)
         return since if strategy == "round_robin" else self.load * 1000 // self.capacity * 1e12 + since
 
 
@@ -152,7 +152,8 @@ class Index:
         if known is not None and known.rev > agent.rev:
             return []
         self.agents[agent.id] = agent
-        return self._drain([lane for place in agent.places for lane in self._lanes_of(place.team)], now_ms)
+        theirs = (lane for place in agent.places for lane in self._lanes_of(place.team))
+        return self._drain((lane for lane in theirs if set(lane.split("+")[1:]) <= set(agent.skills)), now_ms)
 
     def remove(self, waiting: Waiting) -> None:
         """A conversation waits no more."""

@@ -68,6 +68,7 @@ WHERE c.id = ANY (:ids) AND c.state IN ('waiting', 'offered')
   AND c.queued_at <= CAST(:now AS timestamptz) - make_interval(secs => t.choice_after_s)
 """
 )
+_COME_TO = text("SELECT id FROM team WHERE id = ANY (:teams) OR overflow_team_id = ANY (:teams)")
 _HOURS = text("SELECT id, hours FROM team WHERE hours IS NOT NULL")
 _ME = text("SELECT id, name, role, accepting, load, capacity, note FROM agent WHERE id = :agent")
 _TEAMS = text(
@@ -111,6 +112,11 @@ async def availability(session: AsyncSession, team_id: UUID, now: datetime, skil
     return (await line_for(session, team_id, now, skills))[1]
 
 
+async def takes(session: AsyncSession, team_id: UUID, now: datetime, skills: Sequence[str] = ()) -> bool:
+    """Tell whether visitors may get in a team's own line, wherever it overflows to."""
+    return (await _alone(session, team_id, now, skills))[0].now
+
+
 async def line_for(
     session: AsyncSession, team_id: UUID, now: datetime, skills: Sequence[str] = ()
 ) -> tuple[UUID, Availability]:
@@ -136,6 +142,11 @@ async def _alone(
     there = row.staffed and (opening is None or opening.takes(now))
     here = Availability(there and not row.is_full, to_ms(opens_at) if opens_at else None, there and row.is_full)
     return here, row.overflow_team_id
+
+
+async def whose_visitors_come_to(session: AsyncSession, team_ids: Sequence[UUID]) -> list[UUID]:
+    """Return some teams and those that overflow to them: their visitors hear when one of these comes or goes."""
+    return list(await session.scalars(_COME_TO, {"teams": list(team_ids)}))
 
 
 async def open_teams(session: AsyncSession, now: datetime) -> dict[UUID, bool]:

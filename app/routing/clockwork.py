@@ -8,39 +8,58 @@ from typing import Any
 from sqlalchemy import TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.chat.conversations import queued
+from app.chat.conversations import changed, queued, unqueued
 from app.chat.models import COLUMNS, Conversation
 from app.chat.transfer import move_over
-from app.identity.models import Team
+from app.identity.models import Site, Team
+from app.infra.presence import live_sql
 from app.infra.work import Work
-from app.routing.availability import ELIGIBLE, availability
+from app.routing.availability import RETURNS_S, takes
 
-# An agent who went away is not waited for.
+# An agent who went away is not waited for, nor one who may not have it any more; one who reloads the console is.
 _KEPT_TOO_LONG = text(
     f"""
-SELECT {COLUMNS} FROM conversation c LEFT JOIN agent a ON a.id = c.reserved_for
+SELECT {COLUMNS} FROM conversation c
 WHERE c.state = 'waiting' AND (c.reserved_for IS NOT NULL OR c.declined_until IS NOT NULL)
-  AND (c.reserved_until < :now OR c.declined_until < :now OR c.reserved_for IS NOT NULL AND NOT ({ELIGIBLE}))
+  AND (c.reserved_until < :now OR c.declined_until < :now OR c.reserved_for IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM agent a JOIN team_member tm ON tm.agent_id = a.id JOIN team t ON t.id = tm.team_id
+    WHERE a.id = c.reserved_for AND t.id = c.team_id AND t.strategy <> 'manual'
+      AND a.active AND a.accepting AND a.capacity > 0 AND a.skills @> c.skills
+      AND ({live_sql("a.id")} OR a.seen_at > now() - interval '{RETURNS_S} seconds')
+  ))
 LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
 """
 )
+# Lanes in which somebody has waited too long, and where they would go. Whom somebody has served already is first in
+# line here; and what came back a moment ago is about to be paired.
+_OVERDUE = """
+t.overflow_team_id IS NOT NULL AND c.state = 'waiting' AND NOT c.overflowed AND c.returns_at IS NULL
+AND c.assigned_at IS NULL AND c.queued_at < CAST(:now AS timestamptz) - make_interval(secs => t.overflow_after_s)
+AND c.changed_at < CAST(:now AS timestamptz) - interval '2 seconds'
+"""
 _OVERFLOWING = text(
-    """
-SELECT t.id, t.overflow_team_id FROM team t
-WHERE t.overflow_team_id IS NOT NULL AND t.overflow_after_s IS NOT NULL AND EXISTS (
-    SELECT 1 FROM conversation c WHERE c.team_id = t.id AND c.state = 'waiting' AND NOT c.overflowed
-      AND c.returns_at IS NULL AND c.queued_at < CAST(:now AS timestamptz) - make_interval(secs => t.overflow_after_s)
-)
+    f"""
+SELECT DISTINCT t.id, t.overflow_team_id AS target, c.skills FROM team t JOIN conversation c ON c.team_id = t.id
+WHERE {_OVERDUE}
 """
 )
-# What came back into line a moment ago is about to be paired.
 _WAITED_TOO_LONG = text(
     f"""
-SELECT {COLUMNS} FROM conversation c JOIN team t ON t.id = c.team_id
-WHERE c.team_id = ANY (:teams) AND c.state = 'waiting' AND NOT c.overflowed AND c.returns_at IS NULL
-  AND c.queued_at < CAST(:now AS timestamptz) - make_interval(secs => t.overflow_after_s)
-  AND c.changed_at < CAST(:now AS timestamptz) - interval '2 seconds'
+SELECT {COLUMNS} FROM team t JOIN conversation c ON c.team_id = t.id
+WHERE t.id = :team AND c.skills = CAST(:skills AS text[]) AND {_OVERDUE}
 ORDER BY c.score, c.id LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
+"""
+)
+# Lanes that ask for more than their site does (a language), and for which nobody who takes chats is left.
+_UNSPOKEN = text(
+    f"""
+SELECT {COLUMNS} FROM conversation c JOIN site s ON s.id = c.site_id
+WHERE c.state = 'waiting' AND c.skills <> '{{}}' AND NOT c.skills <@ s.skills AND NOT EXISTS (
+    SELECT 1 FROM team_member tm JOIN agent a ON a.id = tm.agent_id
+    WHERE tm.team_id = c.team_id AND a.active AND a.accepting AND a.skills @> c.skills
+      AND ({live_sql("a.id")} OR a.seen_at > now() - interval '{RETURNS_S} seconds')
+)
+LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
 """
 )
 
@@ -63,21 +82,37 @@ async def give_to_everybody(work: Work, now: datetime) -> bool:
 
 
 async def let_overflow(work: Work, now: datetime) -> bool:
-    """Move a conversation that has waited too long to the line that its team overflows to, if that takes visitors.
+    """Move a conversation that has waited too long to the line that its team overflows to, if somebody there can help.
 
     Returns:
         Whether there was one.
     """
-    ways = (await work.session.execute(_OVERFLOWING, {"now": now})).all()
-    teams = [row.id for row in ways if (await availability(work.session, row.overflow_team_id, now)).now]
-    if not teams:
-        return False
-    conversation = await _one(work.session, _WAITED_TOO_LONG, {"teams": teams, "now": now})
+    for lane in (await work.session.execute(_OVERFLOWING, {"now": now})).all():
+        if not await takes(work.session, lane.target, now, lane.skills):
+            continue
+        values = {"team": lane.id, "skills": lane.skills, "now": now}
+        conversation = await _one(work.session, _WAITED_TOO_LONG, values)
+        if conversation is not None:
+            before = await work.session.get_one(Team, lane.id)
+            move_over(work, conversation, before, await work.session.get_one(Team, lane.target), now)
+            return True
+    return False
+
+
+async def ask_for_less(work: Work, now: datetime) -> bool:
+    """Let a visitor whose language nobody speaks any more have anybody whom their site would give them.
+
+    Returns:
+        Whether there was one.
+    """
+    conversation = await _one(work.session, _UNSPOKEN, {})
     if conversation is None:
         return False
-    before = await work.session.get_one(Team, conversation.team_id)
-    target = await work.session.get_one(Team, before.overflow_team_id)
-    move_over(work, conversation, before, target, now)
+    site = await work.session.get_one(Site, conversation.site_id)
+    work.record(unqueued(conversation))
+    conversation.skills = sorted(set(conversation.skills) & set(site.skills))
+    changed(work, conversation, now)
+    work.record(queued(conversation))
     return True
 
 

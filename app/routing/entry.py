@@ -27,7 +27,8 @@ WHERE tm.team_id = :team AND a.active AND :skill = ANY (a.skills) LIMIT 1
 _KEEPER = text(
     f"""
 SELECT t.sticky_s FROM team t JOIN team_member tm ON tm.team_id = t.id JOIN agent a ON a.id = tm.agent_id
-WHERE t.id = :team AND t.strategy <> 'manual' AND a.id = :agent AND a.skills @> CAST(:skills AS text[]) AND {ELIGIBLE}
+WHERE t.id = :team AND t.strategy <> 'manual' AND a.id = :agent AND a.skills @> CAST(:skills AS text[])
+  AND a.capacity > 0 AND {ELIGIBLE}
 """
 )
 

@@ -17,8 +17,8 @@ from app.routing.wait import FEWEST_CHATS, LATEST_CHATS, Estimate, Flow, flow
 _FLOW = text(
     f"""
 WITH oldest AS (
-    SELECT min(queued_at) AS since FROM conversation
-    WHERE team_id = :team AND skills = CAST(:skills AS text[]) AND state = 'waiting'
+    SELECT queued_at AS since FROM conversation
+    WHERE team_id = :team AND skills = CAST(:skills AS text[]) AND state = 'waiting' ORDER BY score, id LIMIT 1
 ),
 recent AS (
     SELECT assigned_at, closed_at FROM episode

@@ -23,7 +23,7 @@ from app.infra.work import Work
 from app.routing.assignment import Pair
 from app.routing.availability import ELIGIBLE, MAY_HAVE
 from app.routing.events import OfferMade
-from app.routing.reason import reason
+from app.routing.reason import Reasons
 
 CONFIRM_S = 5
 """Direct mode: the agent's client confirms by itself; silence means that nobody is there."""
@@ -87,9 +87,11 @@ async def offer_pairs(work: Work, pairs: Sequence[Pair], now: datetime, took_ms:
     await session.execute(
         select(Agent.id).where(Agent.id.in_(agents)).order_by(Agent.id).with_for_update(key_share=True)
     )
-    found = await session.scalars(select(Team).where(Team.id.in_({each.team_id for each in waiting.values()})))
-    teams = {team.id: team for team in found}
-    refused: list[Pair] = []
+    rows = await session.scalars(select(Team).where(Team.id.in_({each.team_id for each in waiting.values()})))
+    found = {team.id: team for team in rows}
+    reasons, refused = Reasons(session), list[Pair]()
+    for team in found.values():
+        await reasons.read(team)
     for pair in pairs:
         conversation = waiting.pop(pair.conversation, None)
         if conversation is None:
@@ -98,13 +100,13 @@ async def offer_pairs(work: Work, pairs: Sequence[Pair], now: datetime, took_ms:
         # What this transaction has offered already counts in the next one's room and reasons.
         await session.flush()
         agent_id = AgentId(UUID(pair.agent))
-        team = teams[conversation.team_id]
-        why = await reason(session, conversation, team, now, took_ms)
+        team = found[conversation.team_id]
         taken = await session.execute(_TAKE, {"agent": agent_id, "conversation": conversation.id, "now": now})
         name = taken.scalar_one_or_none()
         if name is None:
             refused.append(pair)
             continue
+        why = await reasons.of(conversation, team, agent_id, now, took_ms)
         offer(work, conversation, agent_id, name, team.mode, now, why)
         work.record(unqueued(conversation))
     return refused
@@ -123,7 +125,7 @@ def offer(
     """Put a waiting, locked conversation before an agent whose slot is taken.
 
     Args:
-        why: what `reason` says of it; None when a person chose the agent.
+        why: what `Reasons` say of it; None when a person chose the agent.
         by: the person who did, if it was not the agent who had it before.
     """
     seconds = seconds_for(mode)
@@ -207,15 +209,20 @@ async def _asks(session: AsyncSession, conversation: Conversation) -> bool:
 
 async def _miss(work: Work, conversation: Conversation, reason: str, now: datetime) -> None:
     agent_id, gen, passed = conversation.agent_id, conversation.gen, _was_passed_to_agent(conversation)
+    if passed:
+        # Both lose or get a slot; locked in id order, as everywhere.
+        both = select(Agent.id).where(Agent.id.in_([agent_id, conversation.passed_by])).order_by(Agent.id)
+        await work.session.execute(both.with_for_update(key_share=True))
     conversation.state = lifecycle.after(conversation.state, "miss")
     assert agent_id is not None, "an offered conversation has an agent"
     conversation.agent_id = None
     conversation.offer_expires_at = None
     conversation.reserved_for = conversation.reserved_until = None
-    if not passed and await _asks(work.session, conversation):
+    # Where offers are confirmed by themselves, who is silent gets nothing at all until they say so.
+    if not passed and (reason == "declined" or await _asks(work.session, conversation)):
         conversation.declined = sorted({*conversation.declined, agent_id})
-        until = now + timedelta(seconds=DECLINED_S)
-        conversation.declined_until = max(conversation.declined_until or until, until)
+        # One moment for all of them: a row of declines must not keep the first of them out for longer and longer.
+        conversation.declined_until = conversation.declined_until or now + timedelta(seconds=DECLINED_S)
     await free_slot(work.session, AgentId(agent_id))
     name = await work.session.scalar(select(Agent.name).where(Agent.id == agent_id))
     data = {"agent": {"id": str(agent_id), "name": name}, "reason": reason}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 from uuid import UUID
@@ -42,18 +43,24 @@ _COLUMNS = "c.team_id, c.id, c.score, c.skills, c.reserved_for, c.declined"
 _WAITING = text(f"SELECT {_COLUMNS} FROM conversation c WHERE c.state = 'waiting'")
 _THESE = text(f"SELECT {_COLUMNS} FROM conversation c WHERE c.state = 'waiting' AND c.id = ANY (:ids)")
 # Conversations that somebody could serve, and that nobody is pairing just now; normally there are none. Begins with the
-# agents: they are few, and of a hundred thousand who wait only those of their teams are looked at.
+# agents, who are few, then with the lanes that they cover: of a hundred thousand who wait only those are looked at.
 _MATCHABLE = text(
     f"""
 WITH free AS MATERIALIZED (
     SELECT a.*, tm.team_id FROM agent a JOIN team_member tm ON tm.agent_id = a.id
     WHERE a.load < a.capacity AND {ELIGIBLE}
 )
+, able AS MATERIALIZED (
+    SELECT l.team_id, l.skills FROM (
+        SELECT DISTINCT c.team_id, c.skills FROM conversation c
+        WHERE c.state = 'waiting' AND c.team_id IN (SELECT team_id FROM free)
+    ) l WHERE EXISTS (SELECT 1 FROM free f WHERE f.team_id = l.team_id AND f.skills @> l.skills)
+)
 SELECT {_COLUMNS}, ARRAY(
     SELECT a.id FROM free a JOIN team t ON t.id = a.team_id WHERE a.team_id = c.team_id AND {MAY_HAVE}
 ) AS agents
-FROM conversation c
-WHERE c.state = 'waiting' AND c.changed_at < now() - interval '1 second' AND c.team_id IN (SELECT team_id FROM free)
+FROM conversation c JOIN able ON able.team_id = c.team_id AND able.skills = c.skills
+WHERE c.state = 'waiting' AND c.changed_at < now() - interval '1 second'
   AND EXISTS (SELECT 1 FROM free a JOIN team t ON t.id = a.team_id WHERE a.team_id = c.team_id AND {MAY_HAVE})
 ORDER BY c.score, c.id LIMIT 64
 """
@@ -77,9 +84,17 @@ class Queue:
         self._slot_freed = Script("pairing.lua", "slot_freed.lua")
         self._in_doubt = False
 
-    async def arrive(self, team_id: UUID | str, waiting: Sequence[Waiting]) -> None:
-        """Put conversations in a team's lanes, or say anew who may have them, and pair whoever can be paired."""
-        await self._settle(lambda: self._propose_arrival(str(team_id), waiting))
+    async def bring(self, conversation_ids: Sequence[UUID]) -> None:
+        """Put those of some conversations that wait in their lanes, as Postgres has them now; pair whoever can be."""
+
+        async def propose() -> list[Pair]:
+            pairs: list[Pair] = []
+            waiting = await self._waiting(conversation_ids)
+            for team in dict.fromkeys(each.team for each in waiting):
+                pairs += await self._propose_arrival(team, [each for each in waiting if each.team == team])
+            return pairs
+
+        await self._settle(propose)
 
     async def refresh_agent(self, agent_id: UUID) -> None:
         """Bring an agent's state in the index up to date, and pair them if they have room."""
@@ -134,8 +149,7 @@ class Queue:
         waiting = [_waiting_of(row) for row in stranded]
         for agent_id in {agent_id for row in stranded for agent_id in row.agents}:
             await self.refresh_agent(agent_id)
-        for team in {each.team for each in waiting}:
-            await self.arrive(team, [each for each in waiting if each.team == team])
+        await self.bring([UUID(each.id) for each in waiting])
         # Whoever was paired by another process meanwhile must not stand in the index again.
         for each in waiting:
             await self.remove(each.lane, UUID(each.id))
@@ -166,8 +180,9 @@ class Queue:
                 differing = [
                     each for each in waiting.values() if each.id not in known or rules.get(each.id, "") != each.rule
                 ]
-                if differing:
-                    await self.arrive(lane.partition("+")[0], differing)
+                # Read again: what was read before the index may be over.
+                for some in range(0, len(differing), AT_ONCE):
+                    await self.bring([UUID(each.id) for each in differing[some : some + AT_ONCE]])
                 for conversation in known - waiting.keys():
                     await self.remove(lane, UUID(conversation))
         except (*FAILURES, Unavailable) as error:
@@ -191,7 +206,8 @@ class Queue:
             await self._replace_index(waiting, agents)
         log.info("queue.rebuilt", waiting=len(waiting), agents=len(agents))
         for team in {each.team for each in waiting}:
-            await self.arrive(team, [])
+            # Nobody more; whoever stands there.
+            await self._settle(partial(self._propose_arrival, team, []))
 
     async def _replace_index(self, waiting: Sequence[Waiting], agents: Sequence[Candidate]) -> None:
         old = await keys_like(self._redis, f"{self._keys.index}*")

@@ -9,7 +9,7 @@ from app import clock
 from app.identity.access import SignedIn
 from app.identity.teams import all_teams
 from app.infra.work import RequestWork
-from app.routing.availability import ELIGIBLE, availability
+from app.routing.availability import ELIGIBLE, takes
 from app.routing.schemas import Colleagues, ColleagueView, TeamView
 
 router = APIRouter()
@@ -34,7 +34,7 @@ async def get_colleagues(agent: SignedIn, work: RequestWork) -> Colleagues:
             ColleagueView(id=str(row.id), name=row.name, takes_chats=row.takes_chats, room=row.room) for row in people
         ],
         teams=[
-            TeamView(id=str(team.id), name=team.name, available=(await availability(work.session, team.id, now)).now)
+            TeamView(id=str(team.id), name=team.name, available=await takes(work.session, team.id, now))
             for team in teams
         ],
     )

@@ -16,7 +16,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.identity.models import Agent, Team
 from app.ids import AgentId
 from app.infra.work import Work
-from app.routing.availability import ELIGIBLE, availability
+from app.routing.availability import ELIGIBLE, takes
 from app.routing.offers import offer
 
 RETURN_S = 120
@@ -116,7 +116,7 @@ async def pass_to_team(
     to = {"team": {"id": str(team.id), "name": team.name}}
     conversation = await let_go(work, conversation_id, gen, sender, to, note, now)
     others = await _others(work.session, team_id, sender.id)
-    if not others or not (await availability(work.session, team_id, now)).now:
+    if not others or not await takes(work.session, team_id, now):
         raise Conflict(f"Nobody of {team.name} takes chats right now.", code="no_agents")
     if not any(set(conversation.skills) <= skills for skills in others):
         # Whoever passes it on knows better than what was asked for at the beginning.

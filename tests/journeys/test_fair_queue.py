@@ -38,12 +38,6 @@ async def offered(agent: WireClient, c: str, after: int = 0) -> Frame:
     return await agent.until(lambda f: f["t"] == "offer" and f["c"] == c, after=after)
 
 
-async def asked(stage: Stage, agent: WireClient, c: str) -> Frame:
-    """Wait until an offer stands; return it."""
-    del stage
-    return await offered(agent, c)
-
-
 async def is_served_by(visitor: WireClient, name: str) -> None:
     joined = await visitor.event("joined")
     assert joined["data"]["agent"]["name"] == name
@@ -317,3 +311,73 @@ async def test_a_console_that_is_reloaded_does_not_close_the_shop(stage: Stage) 
     _, c = await asks(stage, shop)
     assert c
     assert not any(frame["t"] == "available" for frame in vera.log)
+
+
+async def overdue(stage: Stage, c: str) -> None:
+    """Somebody has waited for an hour."""
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    await stage.sql(
+        "UPDATE conversation SET queued_at = :then, changed_at = :then WHERE id = :c", then=long_ago, c=UUID(c)
+    )
+
+
+async def test_nobody_overflows_to_a_team_that_cannot_help_them(stage: Stage) -> None:
+    third, second = await stage.shop(), await a_shop(stage)
+    await stage.sql("UPDATE team SET overflow_team_id = :o WHERE id = :t", o=third.team_id, t=second.team_id)
+    shop = await a_shop(stage, overflow_team_id=second.team_id, overflow_after_s=60)
+    await site(stage, shop, skills=["fr"])
+    await stage.agent(await shop.hire("Fay", capacity=0, skills=("fr",)))
+    _, c = await asks(stage, shop)
+    # The second team is staffed without French; the third, to which the second would overflow, has it.
+    await stage.agent(await second.hire("Ben"))
+    await stage.agent(await third.hire("Eve", skills=("fr",)))
+    await overdue(stage, c)
+    await stage.sql("SELECT pg_sleep(2.5)")
+    row = (await stage.sql("SELECT state, team_id, overflowed FROM conversation WHERE id = :c", c=UUID(c)))[0]
+    assert tuple(row) == ("waiting", shop.team_id, False)
+    await stage.agent(await second.hire("Gil", skills=("fr",)))
+    await stage.until_sql("SELECT state = 'active' FROM conversation WHERE id = :c", c=UUID(c))
+
+
+async def test_visitors_hear_when_the_team_they_would_go_to_comes_and_goes(stage: Stage) -> None:
+    other = await stage.shop()
+    shop = await a_shop(stage, overflow_team_id=other.team_id)
+    vera = await stage.visitor(shop)
+    assert not vera.snapshot["available"]
+    ben = await stage.agent(await other.hire("Ben"))
+    await vera.until(lambda f: f["t"] == "available" and f["available"])
+    seen = len(vera.log)
+    await ben.command({"t": "status", "accept": False})
+    await vera.until(lambda f: f["t"] == "available" and not f["available"], after=seen)
+
+
+async def test_a_language_that_nobody_speaks_any_more_is_not_waited_for(stage: Stage) -> None:
+    shop = await stage.shop()
+    await site(stage, shop, by_language=True)
+    await stage.agent(await shop.hire("Ana"))
+    ben = await stage.agent(await shop.hire("Ben", skills=("de",), capacity=1))
+    _, bens = await asks(stage, shop, language="de")
+    await ben.head(bens, "active")
+    vera, c = await asks(stage, shop, language="de-CH")
+    assert (await stage.sql("SELECT skills FROM conversation WHERE id = :c", c=UUID(c)))[0][0] == ["de"]
+    await ben.command({"t": "status", "accept": False})
+    await is_served_by(vera, "Ana")
+
+
+async def test_what_is_opened_again_asks_for_no_skill_of_last_time(stage: Stage) -> None:
+    shop = await stage.shop()
+    await site(stage, shop, skills=["vip"])
+    duty = await shop.hire("Ana", skills=("vip",))
+    ana = await stage.agent(duty)
+    vera, c = await asks(stage, shop)
+    gen = (await ana.head(c, "active"))["gen"]
+    gen = (await ana.command({"t": "close", "c": c, "gen": gen}))["gen"]
+    ben_duty = await shop.hire("Ben")
+    ben = await stage.agent(ben_duty)
+    await ben.command({"t": "reopen", "c": c, "gen": gen})
+    await ana.command({"t": "status", "accept": False})
+    await stage.agent(await shop.hire("Gil"))
+    await ben.close()
+    await stage.gone(ben_duty.id, 31)
+    joined = await vera.until(lambda f: f.get("kind") == "joined" and f["data"]["agent"]["name"] == "Gil")
+    assert joined["c"] == c

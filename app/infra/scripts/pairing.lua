@@ -12,10 +12,10 @@ local function known()
 end
 
 local function score_of(strategy, state)
-    if strategy == 'longest_idle' then
-        return math.max(0, state.free - SINCE)
-    end
     local since = math.max(0, state.last - SINCE)
+    if strategy == 'longest_idle' then
+        return math.max(since, state.free - SINCE)
+    end
     if strategy == 'round_robin' then
         return since
     end

@@ -21,7 +21,10 @@ place(agent, state_of(agent))
 local lanes = {}
 for team in string.gmatch(ARGV[9], PLACE) do
     for _, lane in ipairs(redis.call('SMEMBERS', root .. 'lanes:' .. team)) do
-        table.insert(lanes, lane)
+        local _, skills = parts_of(lane)
+        if covers(agent, skills) then
+            table.insert(lanes, lane)
+        end
     end
 end
 return drain(lanes)
