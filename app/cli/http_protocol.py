@@ -108,7 +108,7 @@ class BoundedHttp(H11Protocol):
         super().handle_websocket_upgrade(event)
         socket = self.transport.get_protocol()
         assert isinstance(socket, SocketProtocol), "it took the transport over"
-        socket.begin(self._left, self.conn.trailing_data[0])
+        socket.begin(self.among, self._place, self.conn.trailing_data[0])
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be read (uvicorn's name for it), or a connection that is one too many."""
@@ -146,10 +146,6 @@ class BoundedHttp(H11Protocol):
     def _cycle(self) -> RequestResponseCycle | None:
         """The latest request; None before the first."""
         return self.cycle
-
-    def _left(self) -> None:
-        if self._place is not None:
-            self.among.leave(self._place)
 
     def _look(self) -> None:
         """See what is waited for now, and set the clock when that is something new."""

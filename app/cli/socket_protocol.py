@@ -1,105 +1,94 @@
-"""WebSocket as uvicorn speaks it, mended where a client that means no good would find a hole.
+"""The handshake of a WebSocket as uvicorn speaks it, mended where a client that means no good would find a hole.
 
 a handshake that cannot be read         is answered (uvicorn would hold the connection open for ever)
 a refusal, a client that left early     leave no error in the log
-pings from somebody who does not read   do not pile up answers
-a message in endless empty pieces       is too big
-a reader that is stuck                  still gets its close code if it wakes up, and is dropped if it does not
+what comes behind the handshake         waits until it was answered
+
+Whoever lets a socket in takes it over (`TAKE_OVER`): nothing of the handshake is kept after that.
 """
 
 from __future__ import annotations
 
 import asyncio
-import struct
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
+from uvicorn.server import ServerState
 
-from app.gateway.endpoint import WRITE
-from app.protocol.codes import Close
+from app.cli.connections import Connections, Place
+from app.cli.open_socket import FAREWELL_S, OpenSocket
+from app.gateway.endpoint import TAKE_OVER, Listener
 
-MOST_PIECES = 1_000
-"""Frames of one message."""
-_HEAD_16, _HEAD_64 = struct.Struct("!BBH"), struct.Struct("!BBQ")
-MOST_UNREAD = 4
-"""Messages that wait for us before no more are read off the socket."""
-FAREWELL_S = 10.0
-"""How long a client may take to hear the end."""
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """One WebSocket connection."""
+    """One WebSocket connection until it is open, or refused."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._left: Callable[[], None] = lambda: None
+    def __init__(self, *args: Any, server_state: ServerState, **kwargs: Any) -> None:
+        super().__init__(*args, server_state=server_state, **kwargs)
+        self._server = server_state
+        self._among: Connections | None = None
+        self._place: Place | None = None
+        self._early: bytes | None = None
+        self._open = False
         self._end: asyncio.TimerHandle | None = None
 
-    def begin(self, left: Callable[[], None], early: bytes) -> None:
+    def begin(self, among: Connections, place: Place | None, early: bytes) -> None:
         """The handshake was handed over.
 
         Args:
-            left: called when the connection is gone.
+            among: all connections of the process.
+            place: this one's among them.
             early: what came right behind the handshake.
         """
-        self._left = left
+        self._among, self._place, self._early = among, place, early
         if self.transport.is_closing():
             return
         if not self.handshake_initiated:
             self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_REQUEST)
             self._close()
-        elif early:
-            self.data_received(early)
+        else:
+            self.transport.pause_reading()
+
+    def data_received(self, data: bytes) -> None:
+        if self._early is None:
+            super().data_received(data)
+        else:
+            self._early += data
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._left()
+        if self._among is not None and self._place is not None:
+            self._among.leave(self._place)
         if self._end is not None:
             self._end.cancel()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
         """The process ends."""
-        if self.handshake_complete and not self.close_sent:
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": Close.DRAINING})
-            self.conn.send_close(Close.DRAINING)
-            self.close_sent = True
-            self.transport.write(b"".join(self.conn.data_to_send()))
-        elif not self.handshake_complete:
+        if not self.handshake_complete:
             self._refuse_unanswered(HTTPStatus.SERVICE_UNAVAILABLE)
         self._close()
 
-    def write_text(self, text: bytes) -> bool:
-        """Send a text frame now. False if it cannot be taken now, or never: `send` waits, or says so."""
-        if not self.writable.is_set() or self.close_sent or self.disconnected or self.transport.is_closing():
-            return False
-        length = len(text)
-        if length < 126:
-            head = b"\x81%c" % length
-        elif length < 65_536:
-            head = _HEAD_16.pack(0x81, 126, length)
-        else:
-            head = _HEAD_64.pack(0x81, 127, length)
-        self.transport.write(head + text)
-        return True
-
     async def run_asgi(self) -> None:
-        self.scope["extensions"][WRITE] = self.write_text  # pyright: ignore
-        await super().run_asgi()
-        if self.transport.is_closing():
+        extensions: dict[str, Any] = self.scope["extensions"]  # pyright: ignore
+        extensions[TAKE_OVER] = self._take_over
+        try:
+            await self.app(self.scope, self.receive, self.send)
+        except ClientDisconnected:
+            pass
+        except BaseException:
+            self.logger.exception("The handshake failed")
+            self._refuse_unanswered(HTTPStatus.INTERNAL_SERVER_ERROR)
+        # It would keep this object, and all that belongs to the handshake, until the garbage is collected.
+        del extensions[TAKE_OVER]
+        if not self._open:
             self._close()
 
     async def send(self, message: Any) -> None:
         kind = message["type"]
-        if kind == "websocket.close" and self.handshake_complete and not self.disconnected:
-            # Not behind what a stuck reader has not taken: a close frame is small.
-            self.writable.set()
-            await super().send(message)
-            self._drop_after(FAREWELL_S)
-            return
         await super().send(message)
         if kind == "websocket.accept" and not self.handshake_complete:
             raise ClientDisconnected
@@ -107,48 +96,16 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             # It is answered; uvicorn would take it for forgotten.
             self.handshake_complete = True
 
-    def handle_ping(self) -> None:
-        if not self.writable.is_set():
-            self.transport.abort()
-            return
-        super().handle_ping()
-
-    def handle_cont(self, event: Frame) -> None:
-        if len(self.frames) >= MOST_PIECES:
-            self.conn.fail(Close.TOO_BIG)
-            self.handle_parser_exception()
-            return
-        super().handle_cont(event)
-
-    def send_receive_event_to_app(self) -> None:
-        pieces, self.frames = self.frames, []
-        if self.close_sent:
-            return
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        if self.curr_msg_data_type == "text":
-            try:
-                self.queue.put_nowait({"type": "websocket.receive", "text": data.decode()})
-            except UnicodeDecodeError:
-                self.conn.fail(Close.NOT_UTF8)
-                self.handle_parser_exception()
-                return
-        else:
-            self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
-        # Not for each: to stop and to start again cost three system calls.
-        if not self.read_paused and self.queue.qsize() >= MOST_UNREAD:
-            self.read_paused = True
-            self.transport.pause_reading()
-
-    def handle_parser_exception(self) -> None:
-        if self.conn.close_sent is None:
-            # Frames came before the handshake was answered, and were wrong.
-            self.transport.abort()
-        elif not self.close_sent:
-            super().handle_parser_exception()
-            self._close()
-
-    def send_500_response(self) -> None:
-        self._refuse_unanswered(HTTPStatus.INTERNAL_SERVER_ERROR)
+    def _take_over(self, listener: Listener) -> OpenSocket:
+        """The socket was accepted: from now on `listener` hears it."""
+        assert self._among is not None, "it has begun"
+        self._open = True
+        largest = self.config.ws_max_size
+        socket = OpenSocket(self.transport, listener, largest, self._server, self._among, self._place)
+        self.connections.discard(self)
+        self.transport.set_protocol(socket)
+        self.loop.call_soon(socket.begin, self._early)
+        return socket
 
     def _refuse_unanswered(self, status: HTTPStatus) -> None:
         """Answer a handshake that nobody has answered."""
@@ -159,13 +116,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.disconnected = True
 
     def _close(self) -> None:
+        """Close when all is sent; nobody waits for ever for a client to take it."""
         self.transport.close()
-        self._drop_after(FAREWELL_S)
-
-    def _drop_after(self, seconds: float) -> None:
-        """A connection is closed when all is sent; nobody waits for ever for a client to take it."""
         if self._end is None:
-            self._end = self.loop.call_later(seconds, self.transport.abort)
-
-
-_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            self._end = self.loop.call_later(FAREWELL_S, self.transport.abort)

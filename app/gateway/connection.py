@@ -34,12 +34,17 @@ def cannot_write(_: bytes) -> bool:
     return False
 
 
+def nobody_waits() -> None:
+    """For a connection whose end nobody has to see to."""
+
+
 class Connection:
     """A socket after its upgrade.
 
     Args:
         send: ASGI's.
         write: sends a text frame at once, or returns False when `send` must be used: it may wait for the reader.
+        closing: called once when the connection is to be closed from here: whoever does it calls `finish`.
 
     Attributes:
         who: the visitor or agent; None before their hello.
@@ -79,7 +84,14 @@ class Connection:
         "who",
     )
 
-    def __init__(self, send: Send, frames: Bucket, messages: Bucket, write: Write = cannot_write) -> None:
+    def __init__(
+        self,
+        send: Send,
+        frames: Bucket,
+        messages: Bucket,
+        write: Write = cannot_write,
+        closing: Callable[[], None] = nobody_waits,
+    ) -> None:
         self._send = send
         self._write = write
         self._outbox: deque[bytes] = deque()
@@ -88,7 +100,7 @@ class Connection:
         self._flushing = False
         self._flusher: asyncio.Task[None] | None = None
         self._drained: asyncio.Future[None] | None = None
-        self._closing = asyncio.Event()
+        self._closing = closing
         self.close_code: int | None = None
         self.session = Session()
         self.who: Guest | Host | None = None
@@ -195,11 +207,7 @@ class Connection:
         """Close soon; what is queued goes out first, unless the reader is the trouble."""
         if self.close_code is None:
             self.close_code = code
-            self._closing.set()
-
-    async def wait_closing(self) -> None:
-        """Return when `close` was called."""
-        await self._closing.wait()
+            self._closing()
 
     async def finish(self) -> None:
         """Send what is queued and the close frame."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
-from app.gateway.connection import Connection, Send, Write, cannot_write
+from app.gateway.connection import Connection, Send
 from app.gateway.desk import Desk
 from app.gateway.switchboard import Switchboard
 from app.gateway.throttle import Bucket
@@ -19,15 +19,47 @@ from app.protocol.codes import HELLO_WITHIN_S, MAX_FRAME_BYTES, OVER, SUBPROTOCO
 
 log = structlog.get_logger()
 
-WRITE = "deskbell.write"
-"""An extension of ASGI: a server that has it sends a text frame without a task, if the client keeps up."""
+TAKE_OVER = "deskbell.take_over"
+"""An extension of ASGI: an accepted socket given to a `Listener`, called with it; returns a `Socket`."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
+class Listener(Protocol):
+    """Who hears an open socket."""
+
+    def heard_at_once(self, text: str) -> bool:
+        """Take a message if nothing needs to be waited for; else return False, and it comes to `heard`."""
+        ...
+
+    async def heard(self, text: str | None) -> None:
+        """Take a message; the next one comes when this has returned. None: it was binary."""
+        ...
+
+    def gone(self) -> None:
+        """The socket has ended, and all that came was heard."""
+        ...
+
+
+class Socket(Protocol):
+    """An open socket."""
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Send what ASGI calls `websocket.send` or `websocket.close`; waits for a slow reader."""
+        ...
+
+    def write_text(self, text: bytes) -> bool:
+        """Send a text frame at once, if the reader keeps up."""
+        ...
+
+    def stop(self) -> None:
+        """Hear nothing more, and break off what is being heard."""
+        ...
+
+
 class Endpoint:
-    """Serves one socket a call.
+    """Lets sockets in.
 
     Args:
         desk: this process's parts.
@@ -51,16 +83,16 @@ class Endpoint:
         elif origin not in self._desk.own_origins:
             await _refuse(send, 403, b"forbidden")
         elif SUBPROTOCOL in (offered := scope.get("subprotocols", ())):
-            await self._enter(scope, receive, send)
+            await self._enter(scope, send)
         elif over := OVER.intersection(offered):
             # A browser tells its page nothing of a refused upgrade, but the code of a closed socket.
             await send({"type": "websocket.accept", "subprotocol": max(over)})
-            await send({"type": "websocket.close", "code": Close.UPGRADE, "reason": ""})
+            await scope["extensions"][TAKE_OVER](_Nobody()).send({"type": "websocket.close", "code": Close.UPGRADE})
         else:
             await _refuse(send, 400, b"invalid")
 
-    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve it unless its address has too many."""
+    async def _enter(self, scope: Scope, send: Send) -> None:
+        """Let it in unless its address has too many."""
         addresses = self._desk.addresses
         address = scope["client"][0] if scope.get("client") else ""
         name = addresses.name(address, forwarded=is_forwarded(scope["headers"]))
@@ -69,64 +101,102 @@ class Endpoint:
             return
         try:
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-            await self._serve(receive, send, scope["extensions"].get(WRITE, cannot_write))
-        finally:
+        except BaseException:
             addresses.leave(name)
+            raise
+        Caller(self._desk, self._switchboard, self._silent, name, scope["extensions"][TAKE_OVER])
 
-    async def _serve(self, receive: Receive, send: Send, write: Write) -> None:
-        pace = self._desk.allowances.pace
-        frames = Bucket(pace.frames_per_s, pace.frames_burst)
-        connection = Connection(send, frames, Bucket(pace.agent_messages_per_s, pace.burst), write)
-        self._desk.hub.connections.add(connection)
-        self._make_room_for(connection)
-        listener = asyncio.create_task(self._listen(connection, receive))
-        closing = asyncio.create_task(connection.wait_closing())
-        try:
-            await asyncio.wait([listener, closing], return_when=asyncio.FIRST_COMPLETED)
-            if listener.done() and connection.open:
-                connection.gone()
-                listener.result()
-            elif connection.close_code != 1006:
-                await connection.finish()
-        except (OSError, RuntimeError, TimeoutError):
-            log.debug("socket.broke")
-        finally:
-            for task in (listener, closing):
-                task.cancel()
-            connection.gone()
-            self._silent.pop(connection, None)
-            self._desk.hub.drop(connection)
-            if connection.who is not None:
-                self._desk.roster.leave(connection.who.id, connection.heard_at)
 
-    def _make_room_for(self, connection: Connection) -> None:
-        """Send the oldest of those away who have said nothing, when they are too many: people say hello at once."""
-        self._silent[connection] = None
-        if len(self._silent) > self._desk.most_sockets // 2:
-            oldest = next(iter(self._silent))
-            del self._silent[oldest]
-            oldest.close(Close.TOO_MANY)
+class Caller:
+    """What the gateway keeps of one socket, beside its `Connection`: nothing runs while nothing is said.
 
-    async def _listen(self, connection: Connection, receive: Receive) -> None:
-        """Read frames until the socket goes away or is to be closed."""
-        patience = asyncio.get_running_loop().time() + HELLO_WITHIN_S
-        try:
-            while connection.open:
-                if connection.who is None:
-                    # Only the client's time counts: a hello that we answer slowly was said.
-                    async with asyncio.timeout_at(patience):
-                        message = await receive()
-                else:
-                    message = await receive()
-                if message["type"] == "websocket.disconnect":
-                    return
-                connection.heard_at = time.monotonic()
-                await self._frame(connection, message)
-        except TimeoutError:
+    Args:
+        desk: this process's parts.
+        switchboard: carries the lines out.
+        silent: those who have not said anything yet, the oldest first.
+        address: under which it is counted.
+        take_over: see `TAKE_OVER`.
+    """
+
+    __slots__ = (
+        "_address",
+        "_answering",
+        "_connection",
+        "_desk",
+        "_left",
+        "_patience",
+        "_silent",
+        "_socket",
+        "_switchboard",
+    )
+
+    def __init__(
+        self,
+        desk: Desk,
+        switchboard: Switchboard,
+        silent: dict[Connection, None],
+        address: str | None,
+        take_over: Callable[[Listener], Socket],
+    ) -> None:
+        self._desk = desk
+        self._switchboard = switchboard
+        self._silent = silent
+        self._address = address
+        self._answering = False
+        self._left = False
+        pace = desk.allowances.pace
+        frames, messages = Bucket(pace.frames_per_s, pace.frames_burst), Bucket(pace.agent_messages_per_s, pace.burst)
+        self._socket = take_over(self)
+        self._connection = Connection(
+            self._socket.send, frames, messages, self._socket.write_text, lambda: desk.background(self._see_off())
+        )
+        desk.hub.connections.add(self._connection)
+        loop = asyncio.get_running_loop()
+        self._patience: asyncio.TimerHandle | None = loop.call_later(HELLO_WITHIN_S, self._lose_patience)
+        self._make_room()
+
+    def heard_at_once(self, text: str) -> bool:
+        """Take a `pong`."""
+        if not self._switchboard.take_at_once(self._connection, text):
+            return False
+        self._connection.heard_at = time.monotonic()
+        return True
+
+    async def heard(self, text: str | None) -> None:
+        """Carry out the lines of a frame, one after another."""
+        connection = self._connection
+        if not connection.open:
+            return
+        connection.heard_at = time.monotonic()
+        if connection.who is not None:
+            await self._carry_out(text)
+            return
+        self._answering = True
+        await self._carry_out(text)
+        self._answering = False
+        if connection.who is not None and self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        elif connection.who is None and self._patience is None:
             connection.close(Close.BAD_PROTOCOL)
 
-    async def _frame(self, connection: Connection, message: MutableMapping[str, Any]) -> None:
-        text = message.get("text")
+    def gone(self) -> None:
+        """Forget this socket."""
+        if self._left:
+            return
+        self._left = True
+        connection, desk = self._connection, self._desk
+        connection.gone()
+        if self._patience is not None:
+            self._patience.cancel()
+        self._silent.pop(connection, None)
+        desk.hub.drop(connection)
+        if connection.who is not None:
+            desk.roster.leave(connection.who.id, connection.heard_at)
+        desk.addresses.leave(self._address)
+
+    async def _carry_out(self, text: str | None) -> None:
+        connection = self._connection
         if text is None:
             connection.close(Close.UNSUPPORTED)
             return
@@ -139,6 +209,44 @@ class Endpoint:
         for line in [line for line in text.split("\n") if line] or [""]:
             if connection.open:
                 await self._switchboard.take(connection, line)
+
+    def _lose_patience(self) -> None:
+        """No hello in time. Only the client's time counts: one that we answer slowly was said."""
+        self._patience = None
+        if self._connection.who is None and not self._answering:
+            self._connection.close(Close.BAD_PROTOCOL)
+
+    def _make_room(self) -> None:
+        """Send the oldest of those away who have said nothing, when they are too many: people say hello at once."""
+        self._silent[self._connection] = None
+        if len(self._silent) > self._desk.most_sockets // 2:
+            oldest = next(iter(self._silent))
+            del self._silent[oldest]
+            oldest.close(Close.TOO_MANY)
+
+    async def _see_off(self) -> None:
+        """Send what is queued, and close."""
+        if self._left:
+            return
+        try:
+            await self._connection.finish()
+        except (OSError, RuntimeError, TimeoutError):
+            log.debug("socket.broke")
+        self._socket.stop()
+        self.gone()
+
+
+class _Nobody:
+    """Hears a socket that is closed at once."""
+
+    def heard_at_once(self, text: str) -> bool:
+        return True
+
+    async def heard(self, text: str | None) -> None:
+        pass
+
+    def gone(self) -> None:
+        pass
 
 
 async def _refuse(send: Send, status: int, code: bytes) -> None:

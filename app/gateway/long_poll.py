@@ -59,7 +59,7 @@ async def _answer(desk: Desk, switchboard: Switchboard, request: Request) -> Res
     asked = _ASKED.search(request.headers.get("prefer", ""))
     wait_s = min(int(asked.group(1)), LONGEST_WAIT_S) if asked else 0
     mailbox = _Mailbox()
-    connection = Connection(mailbox.send, Bucket(1, MOST_LINES), Bucket(1, 1))
+    connection = Connection(mailbox.send, Bucket(1, MOST_LINES), Bucket(1, 1), closing=mailbox.closing.set)
     connection.polled = True
     desk.hub.connections.add(connection)
     try:
@@ -106,6 +106,7 @@ class _Mailbox:
 
     def __init__(self) -> None:
         self.frames: list[str] = []
+        self.closing = asyncio.Event()
         self._came = asyncio.Event()
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
@@ -118,7 +119,7 @@ class _Mailbox:
     async def settle(self, connection: Connection, wait_s: float) -> None:
         """Wait until every command is answered, and then for news, as long as was asked for."""
         loop = asyncio.get_running_loop()
-        closing = asyncio.ensure_future(connection.wait_closing())
+        closing = asyncio.ensure_future(self.closing.wait())
         came = asyncio.ensure_future(self._came.wait())
         until = loop.time() + wait_s
         try:

@@ -16,7 +16,7 @@ from app.gateway.people import Guest
 from app.gateway.welcome import welcome
 from app.protocol.codes import Close
 from app.protocol.frames import AnyCommand, Hello, Note, Send
-from app.protocol.reading import Unreadable, read_command
+from app.protocol.reading import PONG, Unreadable, read_command
 
 log = structlog.get_logger()
 
@@ -37,6 +37,17 @@ class Switchboard:
         self._desk = desk
         self._following = following
         self._welcomes = asyncio.Semaphore(MOST_WELCOMES)
+
+    def take_at_once(self, connection: Connection, line: str) -> bool:
+        """Carry out a `pong`: ten thousand idle sockets say nothing else, and it asks for nothing.
+
+        Returns:
+            False for any other line, and for a pong too many: that is for `take`.
+        """
+        if line != PONG or connection.who is None or connection.frames.take(time.monotonic()):
+            return False
+        connection.refused = max(0, connection.refused - 1)
+        return True
 
     async def take(self, connection: Connection, line: str) -> None:
         """Carry out one line and answer it; nothing that is wrong with it raises."""

@@ -13,7 +13,8 @@ from app.protocol import frames
 from app.protocol.codes import MAX_DEPTH, MAX_KEYS, MAX_MARKS
 
 _DECODER = msgspec.json.Decoder(frames.AnyCommand)
-_PONG = '{"t":"pong"}'
+PONG = '{"t":"pong"}'
+"""As our clients write it."""
 _TYPES = {struct.__struct_config__.tag for struct in get_args(frames.AnyCommand)}
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]|:')
 _FIELD = re.compile(r"\$\.([A-Za-z_.]+)")
@@ -42,9 +43,6 @@ def read_command(line: str) -> frames.AnyCommand:
     Raises:
         Unreadable: `bad_json`, `too_complex`, `bad_text`, `unknown_type` or `invalid`.
     """
-    if line == _PONG:
-        # Ten thousand idle sockets say nothing else.
-        return frames.Pong()
     try:
         command = _DECODER.decode(line)
     except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from app.cli.connections import Connections
 from app.cli.http_protocol import LARGEST_HEAD, Patience, bounded_http
 from app.cli.listening import listening_socket
 from app.cli.socket_protocol import SocketProtocol
+from app.gateway.endpoint import TAKE_OVER, Listener, Socket
 from app.infra.headcount import Headcount, Proxies
 from app.settings import Settings
 from tests.journeys.server_process import free_port
@@ -29,13 +30,28 @@ LONG_S = 20
 GET = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
 
 
+class Echo:
+    """Hears a socket and says the same."""
+
+    def __init__(self, take_over: Callable[[Listener], Socket]) -> None:
+        self._socket = take_over(self)
+
+    def heard_at_once(self, text: str) -> bool:
+        return False
+
+    async def heard(self, text: str | None) -> None:
+        await self._socket.send({"type": "websocket.send", "text": text})
+
+    def gone(self) -> None:
+        pass
+
+
 async def whoever(scope: Any, receive: Any, send: Any) -> None:
     """An application: counts what it was sent, or echoes on a socket. /huge is too much for a reader who does not."""
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.accept"})
-        while (message := await receive())["type"] == "websocket.receive":
-            await send({"type": "websocket.send", "text": message["text"]})
+        Echo(scope["extensions"][TAKE_OVER])
         return
     size = 0
     while True:
