@@ -31,6 +31,7 @@ from app.gateway.following import Following
 from app.gateway.heartbeat import Pulse
 from app.gateway.hub import Hub
 from app.gateway.previews import Previews
+from app.gateway.reception import Reception
 from app.gateway.roster import Roster
 from app.gateway.switchboard import Switchboard
 from app.gateway.tail_check import TailCheck
@@ -121,6 +122,7 @@ class Deskbell:
             journal=self.journal,
             hub=self.hub,
             queue=self.queue,
+            reception=Reception(self.work),
             roster=self.roster,
             waiting_room=self.waiting_room,
             secret=secret,

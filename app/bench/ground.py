@@ -29,7 +29,7 @@ STOP_PATIENCE_S = 20.0
 ALMOST_NO_LIMIT = 1_000_000
 """Of messages a minute and of connections: it is the server that is to be measured, not its throttle."""
 NAMES = ("worker_a", "worker_b")
-DESKBELL = ("-m", "app.cli", "worker")
+DESKBELL = ("-m", "app.cli.server_process")
 FLOOR = ("-m", "app.bench.floor")
 
 

@@ -1,11 +1,12 @@
-"""Reads what many readers have missed with few queries: what is asked for while one runs goes into the next."""
+"""Reads what many readers have missed with few queries."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 
 from app.chat.messages import EventPage, pages_after
+from app.infra.gathering import Gathering
 from app.infra.work import WorkUnits
 
 MOST_AT_ONCE = 100
@@ -17,10 +18,7 @@ Place = tuple[UUID, int, int]
 
 
 class CatchingUp:
-    """The reader of one process. It asks Postgres one question at a time.
-
-    When the bus fails or a thousand clients come back at once, everybody misses something in the same moment; a query
-    for each would take all connections.
+    """The reader of one process. When the bus fails, everybody misses something in the same moment.
 
     Args:
         work: units of work.
@@ -28,8 +26,7 @@ class CatchingUp:
 
     def __init__(self, work: WorkUnits) -> None:
         self._work = work
-        self._wanted: dict[Place, asyncio.Future[EventPage]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._pages = Gathering(self._read, MOST_AT_ONCE)
 
     async def page_after(self, conversation_id: UUID, lane: int, after: int) -> EventPage:
         """Return events that follow `after`. Those who ask for the same share the answer.
@@ -37,29 +34,8 @@ class CatchingUp:
         Raises:
             Unavailable: Postgres is away.
         """
-        place = (conversation_id, lane, after)
-        page = self._wanted.get(place)
-        if page is None:
-            page = self._wanted[place] = asyncio.get_running_loop().create_future()
-        if self._task is None:
-            self._task = asyncio.create_task(self._read(), name="catching_up")
-        return await asyncio.shield(page)
+        return await self._pages.ask((conversation_id, lane, after))
 
-    async def _read(self) -> None:
-        try:
-            while self._wanted:
-                places = list(self._wanted)[:MOST_AT_ONCE]
-                waiting = [self._wanted.pop(place) for place in places]
-                try:
-                    async with self._work.begin() as work:
-                        pages = await pages_after(work.session, places, PAGE)
-                except Exception as error:
-                    for future in waiting:
-                        future.set_exception(error)
-                        # Whoever asked may have left meanwhile.
-                        future.exception()
-                else:
-                    for future, page in zip(waiting, pages, strict=True):
-                        future.set_result(page)
-        finally:
-            self._task = None
+    async def _read(self, places: list[Place]) -> Sequence[EventPage]:
+        async with self._work.begin() as work:
+            return await pages_after(work.session, places, PAGE)

@@ -73,9 +73,9 @@ WHERE c.changed_at > now() - make_interval(secs => :seconds)
   AND (c.team_id = ANY (:teams) OR c.previous_team_id = ANY (:teams))
 """
 )
-_VISITOR = text(
+_VISITORS = text(
     f"""
-SELECT c.id, c.gen, c.state, c.episode, c.team_id, {LANE} AS lane, c.public_seq, c.internal_seq,
+SELECT c.visitor_id, c.id, c.gen, c.state, c.episode, c.team_id, {LANE} AS lane, c.public_seq, c.internal_seq,
        c.visitor_read, c.agent_read,
        c.left_message, a.id AS agent_id, a.name AS agent_name, e.id AS episode_id, e.agent_id AS episode_agent,
        e.rating_prompted_at, r.score
@@ -83,7 +83,7 @@ FROM conversation c
 LEFT JOIN agent a ON a.id = c.agent_id AND c.state = 'active'
 LEFT JOIN episode e ON e.conversation_id = c.id AND e.number = c.episode
 LEFT JOIN rating r ON r.episode_id = e.id
-WHERE c.visitor_id = :visitor
+WHERE c.visitor_id = ANY (:visitors)
 """
 )
 
@@ -136,7 +136,12 @@ async def heads_changed_within(session: AsyncSession, team_ids: list[UUID], seco
 
 async def visitor_row(session: AsyncSession, visitor_id: UUID) -> Row[Any] | None:
     """Return the visitor's conversation with its latest episode, or None."""
-    return (await session.execute(_VISITOR, {"visitor": visitor_id})).one_or_none()
+    return (await visitor_rows(session, [visitor_id])).get(visitor_id)
+
+
+async def visitor_rows(session: AsyncSession, visitor_ids: list[UUID]) -> dict[UUID, Row[Any]]:
+    """Return the conversations, with their latest episodes, of those visitors that have one."""
+    return {row.visitor_id: row for row in await session.execute(_VISITORS, {"visitors": visitor_ids})}
 
 
 def visitor_view(row: Row[Any], position: int | None) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import uvicorn
 
 from app.cli.connections import Connections
 from app.cli.http_protocol import bounded_http
+from app.cli.signals import HAND_OVER
 from app.cli.socket_protocol import SocketProtocol
-from app.cli.worker_processes import HAND_OVER
 from app.infra.headcount import Headcount, Proxies
 from app.main import create_app
 from app.settings import Settings

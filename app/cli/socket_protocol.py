@@ -104,7 +104,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         socket = OpenSocket(self.transport, listener, largest, self._server, self._among, self._place)
         self.connections.discard(self)
         self.transport.set_protocol(socket)
-        self.loop.call_soon(socket.begin, self._early)
+        self.loop.call_soon(socket.begin, self._early or b"")
         return socket
 
     def _refuse_unanswered(self, status: HTTPStatus) -> None:

@@ -9,6 +9,7 @@ from time import monotonic
 
 import structlog
 
+from app.cli.signals import HAND_OVER
 from app.infra.embedded.child import dies_with_this_process
 from app.settings import Settings
 
@@ -23,8 +24,6 @@ LONGEST_PAUSE = 10.0
 """Seconds between two restarts of a process that keeps dying."""
 GOOD_LIFE = 30.0
 """Seconds of life after which the next restart comes at once."""
-HAND_OVER = signal.SIGUSR1
-"""Tells a process to leave the port to the others at once, and then to end as on SIGTERM."""
 
 
 class WorkerError(Exception):
@@ -88,8 +87,7 @@ class WorkerProcesses:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "app.cli",
-                "worker",
+                "app.cli.server_process",
                 "--ready-fd",
                 str(writing),
                 env=self._environment,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,8 +16,13 @@ from app.contacts.models import Visitor
 from app.errors import Invalid, Unauthorized
 from app.identity.models import Site
 from app.identity.tokens import VerifiedUser, VisitorClaim
-from app.ids import SiteId, uuid7
+from app.ids import SiteId, TeamId, VisitorId, uuid7
 from app.text import checked_email, checked_name
+
+_KNOWN = text(
+    "SELECT v.id, v.site_id, s.team_id, s.skills, v.token_epoch, v.name, v.email, v.verified "
+    "FROM visitor v JOIN site s ON s.id = v.site_id WHERE v.id = ANY (:visitors)"
+)
 
 
 async def visitor_of_claim(session: AsyncSession, claim: VisitorClaim) -> Visitor:
@@ -29,6 +35,37 @@ async def visitor_of_claim(session: AsyncSession, claim: VisitorClaim) -> Visito
     if visitor is None or visitor.token_epoch != claim.epoch or visitor.site_id != claim.site_id:
         raise Unauthorized
     return visitor
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A visitor, and whose line they would be in.
+
+    Attributes:
+        team_id: their site's.
+        skills: what their agent must be able to do, as their site says.
+        epoch: their token's must be equal.
+    """
+
+    id: VisitorId
+    site_id: SiteId
+    team_id: TeamId
+    skills: tuple[str, ...]
+    epoch: int
+    name: str | None
+    email: str | None
+    verified: bool
+
+
+async def known_visitors(session: AsyncSession, visitor_ids: list[UUID]) -> dict[UUID, Known]:
+    """Return the visitors that exist among `visitor_ids`."""
+    rows = await session.execute(_KNOWN, {"visitors": visitor_ids})
+    return {
+        row.id: Known(
+            row.id, row.site_id, row.team_id, tuple(row.skills), row.token_epoch, row.name, row.email, row.verified
+        )
+        for row in rows
+    }
 
 
 async def new_visitor(session: AsyncSession, site_id: SiteId) -> Visitor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.chat.journal import Journal
 from app.gateway.hub import Hub
+from app.gateway.reception import Reception
 from app.gateway.roster import Roster
 from app.gateway.throttle import Allowances
 from app.gateway.waiting_room import WaitingRoom
@@ -31,6 +32,7 @@ class Desk:
     journal: Journal
     hub: Hub
     queue: Queue
+    reception: Reception
     roster: Roster
     waiting_room: WaitingRoom
     secret: bytes

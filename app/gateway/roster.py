@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from uuid import UUID
 
 import structlog
@@ -19,8 +21,8 @@ from app.infra.work import WorkUnits
 
 log = structlog.get_logger()
 
-MOST_ANNOUNCEMENTS = 4
-"""Made at the same time: thousands who come at once must leave Postgres's connections to those who sign in."""
+MOST_AT_ONCE = 500
+"""People of one announcement."""
 
 
 @dataclass(slots=True)
@@ -30,13 +32,19 @@ class _Entry:
     wanted: bool = False
     announced: bool = False
     heard_at: float = 0.0
-    task: asyncio.Task[None] | None = None
+    settled: asyncio.Event | None = None
+
+    @property
+    def here(self) -> bool:
+        """Whether they are to be announced."""
+        return self.wanted and self.sockets > 0
 
 
 class Roster:
     """Counts sockets a person; announces people with an open conversation, and agents, while they have one.
 
-    Ten thousand visitors who only look cost Postgres nothing.
+    Ten thousand visitors who only look cost Postgres nothing. Those who come or go while one announcement is made are
+    in the next.
 
     Args:
         changed: called with (subject, kind, online) after each announcement was committed.
@@ -48,7 +56,8 @@ class Roster:
         self._changed = changed
         self._entries: dict[UUID, _Entry] = {}
         self._lease = 0
-        self._announcing = asyncio.Semaphore(MOST_ANNOUNCEMENTS)
+        self._news: dict[UUID, _Entry] = {}
+        self._task: asyncio.Task[None] | None = None
         self._renewed_at = 0.0
         self._steady_since = 0.0
 
@@ -74,8 +83,12 @@ class Roster:
     async def announced(self, subject: UUID, patience_s: float = 2.0) -> None:
         """Wait until a person's coming was committed, but no longer than `patience_s`."""
         entry = self._entries.get(subject)
-        if entry is not None and entry.task is not None:
-            await asyncio.wait([entry.task], timeout=patience_s)
+        if entry is None or subject not in self._news:
+            return
+        if entry.settled is None:
+            entry.settled = asyncio.Event()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(entry.settled.wait(), patience_s)
 
     def leave(self, subject: UUID, heard_at: float) -> None:
         """A person has one socket less; its last frame came at `heard_at` (monotonic seconds)."""
@@ -128,32 +141,35 @@ class Roster:
         """Say that everybody has left this process."""
         for entry in self._entries.values():
             entry.sockets = 0
-        tasks = [entry.task for entry in self._entries.values() if entry.task]
         for subject, entry in list(self._entries.items()):
             self._reconcile(subject, entry)
-            if entry.task:
-                tasks.append(entry.task)
-        if tasks:
-            await asyncio.wait(tasks, timeout=3)
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=3)
 
     def _reconcile(self, subject: UUID, entry: _Entry) -> None:
-        if entry.task is None:
-            entry.task = asyncio.create_task(self._announce(subject, entry))
+        """See to it that what is announced of somebody is what is."""
+        if entry.announced != entry.here:
+            self._news[subject] = entry
+            if self._task is None:
+                self._task = asyncio.create_task(self._announce())
+        elif subject not in self._news:
+            self._forget_if_gone(subject, entry)
 
-    async def _announce(self, subject: UUID, entry: _Entry) -> None:
-        """Repeat until what was announced is what is: sockets may come and go while Postgres is asked."""
+    async def _announce(self) -> None:
+        """Repeat until there is no news: sockets may come and go while Postgres is asked."""
         try:
-            while entry.announced != (entry.wanted and entry.sockets > 0):
-                online, lease, forgotten = entry.wanted and entry.sockets > 0, self._lease, False
+            while self._news:
+                news = {subject: (entry, entry.here) for subject, entry in islice(self._news.items(), MOST_AT_ONCE)}
+                for subject, (entry, online) in list(news.items()):
+                    if entry.announced == online:
+                        # Back before it was told that they had left, or the other way round.
+                        del news[subject]
+                        self._announced(subject, entry, online)
+                if not news:
+                    continue
+                lease = self._lease
                 try:
-                    async with self._announcing, self._work.begin() as work:
-                        if online:
-                            forgotten = await presence.arrive(work.session, self._gateway_id, subject, entry.kind)
-                        else:
-                            silent_s = max(0.0, time.monotonic() - entry.heard_at) if entry.heard_at else 0.0
-                            await presence.depart(work.session, self._gateway_id, subject, entry.kind, silent_s)
-                        if entry.kind == "agent":
-                            work.record(AgentChanged(AgentId(subject)))
+                    forgotten = await self._write(news)
                 except Unavailable as error:
                     log.warning("roster.announce_failed", error=error.message)
                     await asyncio.sleep(1)
@@ -166,9 +182,42 @@ class Roster:
                     continue
                 if forgotten and self._renewed_at:
                     self._start_over()
-                entry.announced = online
-                self._changed(subject, entry.kind, online)
+                for subject, (entry, online) in news.items():
+                    self._announced(subject, entry, online)
         finally:
-            entry.task = None
-            if entry.sockets <= 0 and not entry.announced:
-                self._entries.pop(subject, None)
+            self._task = None
+
+    async def _write(self, news: dict[UUID, tuple[_Entry, bool]]) -> bool:
+        """Tell Postgres who is here and who is not. Returns whether the others had given this process up."""
+        now, forgotten = time.monotonic(), False
+        came: list[tuple[UUID, Kind]] = [(subject, entry.kind) for subject, (entry, online) in news.items() if online]
+        left: list[tuple[UUID, Kind, float]] = [
+            (subject, entry.kind, max(0.0, now - entry.heard_at) if entry.heard_at else 0.0)
+            for subject, (entry, online) in news.items()
+            if not online
+        ]
+        async with self._work.begin() as work:
+            if came:
+                forgotten = await presence.arrive(work.session, self._gateway_id, came)
+            if left:
+                await presence.depart(work.session, self._gateway_id, left)
+            for subject, (entry, _) in news.items():
+                if entry.kind == "agent":
+                    work.record(AgentChanged(AgentId(subject)))
+        return forgotten
+
+    def _announced(self, subject: UUID, entry: _Entry, online: bool) -> None:
+        """It was committed."""
+        if entry.announced != online:
+            entry.announced = online
+            self._changed(subject, entry.kind, online)
+        if entry.here == online:
+            self._news.pop(subject, None)
+            settled, entry.settled = entry.settled, None
+            if settled is not None:
+                settled.set()
+            self._forget_if_gone(subject, entry)
+
+    def _forget_if_gone(self, subject: UUID, entry: _Entry) -> None:
+        if entry.sockets <= 0 and not entry.announced:
+            self._entries.pop(subject, None)

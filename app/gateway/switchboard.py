@@ -20,9 +20,8 @@ from app.protocol.reading import PONG, Unreadable, read_command
 
 log = structlog.get_logger()
 
-MOST_WELCOMES = 8
-"""Hellos answered at the same time. When thousands come at once they wait here in order, and not, until they are
-refused, for one of Postgres's few connections."""
+MOST_WELCOMES = 64
+"""Hellos answered at the same time. When thousands come at once the first are done soon."""
 
 
 class Switchboard:

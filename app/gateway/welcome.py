@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 import structlog
 from msgspec import UNSET
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
 from app.chat.conversations import Actor
@@ -18,19 +17,18 @@ from app.chat.heads import Head, heads_for_agent, visitor_row, visitor_view
 from app.chat.messages import lane_heads
 from app.chat.wire import encode
 from app.clock import to_ms
-from app.contacts.visitors import visitor_of_claim
+from app.contacts.visitors import Known
 from app.errors import Limited, Unauthorized, Unavailable
 from app.gateway.connection import Connection
 from app.gateway.desk import Desk
 from app.gateway.following import Following
 from app.gateway.people import Guest, Host
-from app.identity.sites import site_by_id
-from app.identity.tokens import consume_ticket, read_visitor_token
-from app.ids import AgentId, ConversationId, SiteId, TeamId, VisitorId
+from app.identity.tokens import VisitorClaim, consume_ticket, read_visitor_token
+from app.ids import AgentId, ConversationId, TeamId
 from app.infra.keys import agent_topic, team_topic, visitor_topic
 from app.protocol.frames import Hello, Ok, Position
 from app.protocol.session import Role
-from app.routing.availability import availability, status_of
+from app.routing.availability import status_of
 from app.routing.offers import standing_offers
 
 log = structlog.get_logger()
@@ -52,14 +50,15 @@ async def welcome(desk: Desk, following: Following, connection: Connection, hell
     try:
         claim = read_visitor_token(desk.secret, hello.token, clock.now())
     except Unauthorized:
-        host = await _host(desk, hello.token)
-        _check_pace(desk, host.id, "agent")
-        if desk.roster.sockets(host.id) >= AGENT_SOCKETS:
-            raise Limited("There are too many connections for this agent.") from None
-        await _welcome_agent(desk, following, connection, hello, host)
+        async with desk.reception.agents:
+            host = await _host(desk, hello.token)
+            _check_pace(desk, host.id, "agent")
+            if desk.roster.sockets(host.id) >= AGENT_SOCKETS:
+                raise Limited("There are too many connections for this agent.") from None
+            await _welcome_agent(desk, following, connection, hello, host)
     else:
         _check_pace(desk, claim.visitor_id, "visitor")
-        guest = await _guest(desk, claim.visitor_id, claim)
+        guest = await _guest(desk, claim)
         if desk.roster.sockets(guest.id) >= VISITOR_SOCKETS:
             raise Limited("This chat is open in too many windows.")
         await _welcome_visitor(desk, following, connection, hello, guest)
@@ -72,19 +71,17 @@ def _check_pace(desk: Desk, subject: UUID, kind: Literal["visitor", "agent"]) ->
         raise Limited("That is too often; one moment.", retry_after_s=wait_s)
 
 
-async def _guest(desk: Desk, visitor_id: VisitorId, claim: Any) -> Guest:
-    async with desk.work.begin() as work:
-        visitor = await visitor_of_claim(work.session, claim)
-        site = await site_by_id(work.session, SiteId(visitor.site_id))
-        row = await visitor_row(work.session, visitor.id)
-    guest = Guest(VisitorId(visitor.id), SiteId(site.id), TeamId(site.team_id), TeamId(site.team_id), visitor.name)
-    guest.skills = tuple(site.skills)
+async def _guest(desk: Desk, claim: VisitorClaim) -> Guest:
+    world = await desk.reception.world_of(claim.visitor_id)
+    if world is None or (world.known.epoch, world.known.site_id) != (claim.epoch, claim.site_id):
+        raise Unauthorized
+    known, row = world.known, world.row
+    guest = Guest(known.id, known.site_id, TeamId(world.team_id), known.team_id, known.name)
+    guest.skills = known.skills
     if row is not None:
         guest.lane = row.lane
         guest.conversation_id = ConversationId(row.id)
         guest.now_at(row.gen, row.state)
-        if row.state != "closed":
-            guest.team_id = TeamId(row.team_id)
     return guest
 
 
@@ -103,16 +100,21 @@ async def _welcome_visitor(
     connection.session.greet(Role.VISITOR)
     desk.roster.enter(guest.id, "visitor", announce=guest.state != "closed")
     connection.hold()
-    await desk.hub.join(connection, visitor_topic(guest.id))
-    await desk.waiting_room.enter(connection, guest)
     known = guest.conversation_id
-    if known is not None:
-        await following.begin(connection, known, 0)
-    async with desk.work.begin() as work:
-        visitor = await _details(work.session, guest.id)
-        row = await visitor_row(work.session, guest.id)
-        here = guest.availability = await availability(work.session, guest.team_id, clock.now(), guest.skills)
-        if row is not None and row.state == "closed" and row.episode_agent and not row.rating_prompted_at:
+    await asyncio.gather(
+        desk.hub.join(connection, visitor_topic(guest.id)),
+        desk.waiting_room.enter(connection, guest),
+        *([following.begin(connection, known, 0)] if known is not None else ()),
+    )
+    # Once more: from here on nothing happens that is not heard.
+    world = await desk.reception.world_of(guest.id)
+    if world is None:
+        raise Unauthorized
+    row, here = world.row, world.availability
+    if guest.team_id == world.team_id:
+        guest.availability = here
+    if row is not None and row.state == "closed" and row.episode_agent and not row.rating_prompted_at:
+        async with desk.work.begin() as work:
             await work.session.execute(
                 text("UPDATE episode SET rating_prompted_at = now() WHERE id = :id"), {"id": row.episode_id}
             )
@@ -129,7 +131,7 @@ async def _welcome_visitor(
                 "t": "snapshot",
                 "role": "visitor",
                 "now": to_ms(clock.now()),
-                "visitor": visitor,
+                "visitor": _details(world.known),
                 "available": here.now,
                 "opens_at": here.opens_at,
                 "full": here.full,
@@ -150,11 +152,8 @@ async def _welcome_visitor(
         following.go_live(connection, row.id, 0, min(have, row.public_seq), row.public_seq)
 
 
-async def _details(session: AsyncSession, visitor_id: UUID) -> dict[str, Any]:
-    row = (
-        await session.execute(text("SELECT id, name, email, verified FROM visitor WHERE id = :id"), {"id": visitor_id})
-    ).one()
-    return {"id": str(row.id), "name": row.name, "email": row.email, "verified": row.verified}
+def _details(visitor: Known) -> dict[str, object]:
+    return {"id": str(visitor.id), "name": visitor.name, "email": visitor.email, "verified": visitor.verified}
 
 
 async def _welcome_agent(desk: Desk, following: Following, connection: Connection, hello: Hello, host: Host) -> None:

@@ -6,6 +6,7 @@ process dies, nobody deletes its rows; the sweeper does, and dates its people's 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -50,8 +51,8 @@ async def heartbeat(session: AsyncSession, gateway_id: UUID) -> bool:
     return bool(row.scalar_one())
 
 
-async def arrive(session: AsyncSession, gateway_id: UUID, subject: UUID, kind: Kind) -> bool:
-    """A person's first socket on this process.
+async def arrive(session: AsyncSession, gateway_id: UUID, people: Sequence[tuple[UUID, Kind]]) -> bool:
+    """The first sockets of these people on this process.
 
     Returns:
         True when the others had given this process up, as for `heartbeat`.
@@ -70,21 +71,33 @@ async def arrive(session: AsyncSession, gateway_id: UUID, subject: UUID, kind: K
     )
     await session.execute(
         text(
-            "INSERT INTO presence (subject, gateway_id, kind) VALUES (:subject, :gateway, :kind) ON CONFLICT DO NOTHING"
+            "INSERT INTO presence (subject, gateway_id, kind) "
+            "SELECT subject, :gateway, kind FROM unnest(CAST(:subjects AS uuid[]), CAST(:kinds AS text[])) "
+            "AS new (subject, kind) ON CONFLICT DO NOTHING"
         ),
-        {"subject": subject, "gateway": gateway_id, "kind": kind},
+        {
+            "gateway": gateway_id,
+            "subjects": [subject for subject, _ in people],
+            "kinds": [kind for _, kind in people],
+        },
     )
-    await _touch(session, kind, [subject], "now()")
+    await _touch(session, people, "now()")
     return bool(made.scalar_one_or_none())
 
 
-async def depart(session: AsyncSession, gateway_id: UUID, subject: UUID, kind: Kind, silent_s: float = 0.0) -> None:
-    """A person's last socket on this process is gone; they were last heard `silent_s` seconds ago."""
+async def depart(session: AsyncSession, gateway_id: UUID, people: Sequence[tuple[UUID, Kind, float]]) -> None:
+    """The last sockets of these people on this process are gone; each was last heard so many seconds ago."""
     await session.execute(
-        text("DELETE FROM presence WHERE subject = :subject AND gateway_id = :gateway"),
-        {"subject": subject, "gateway": gateway_id},
+        text("DELETE FROM presence WHERE subject = ANY (:subjects) AND gateway_id = :gateway"),
+        {"subjects": [subject for subject, _, _ in people], "gateway": gateway_id},
     )
-    await _touch(session, kind, [subject], "now() - make_interval(secs => :silent)", silent=silent_s)
+    silences = [silent_s for _, _, silent_s in people]
+    await _touch(
+        session,
+        [(subject, kind) for subject, kind, _ in people],
+        "now() - make_interval(secs => (CAST(:silences AS float8[]))[them.n])",
+        silences=silences,
+    )
 
 
 async def forget_dead_gateways(session: AsyncSession, but: UUID) -> list[tuple[UUID, Kind]]:
@@ -96,22 +109,37 @@ async def forget_dead_gateways(session: AsyncSession, but: UUID) -> list[tuple[U
                 DELETE FROM gateway WHERE id <> :but AND seen_at < now() - interval '{GATEWAY_LEASE_S} seconds'
                 RETURNING id, seen_at
             )
-            SELECT p.subject, p.kind, d.seen_at FROM dead d JOIN presence p ON p.gateway_id = d.id ORDER BY p.subject
+            SELECT p.subject, p.kind, d.seen_at FROM dead d JOIN presence p ON p.gateway_id = d.id ORDER BY p.subject, d.seen_at
             """
         ),
         {"but": but},
     )
-    people: list[tuple[UUID, Kind]] = []
-    for subject, kind, seen_at in rows:
-        await _touch(session, kind, [subject], ":seen_at", seen_at=seen_at)
-        people.append((subject, kind))
+    dead = rows.all()
+    people: list[tuple[UUID, Kind]] = [(subject, kind) for subject, kind, _ in dead]
+    await _touch(session, people, "(CAST(:seen AS timestamptz[]))[them.n]", seen=[seen_at for _, _, seen_at in dead])
     return people
 
 
-async def _touch(session: AsyncSession, kind: Kind, subjects: list[UUID], moment: str, **values: object) -> None:
-    """Date when people were last seen; agents also get a new revision, so that the queue looks again."""
-    more = ", rev = rev + 1" if kind == "agent" else ""
-    await session.execute(
-        text(f"UPDATE {kind} SET seen_at = {moment}{more} WHERE id = ANY (:subjects)"),
-        {"subjects": subjects, **values},
-    )
+async def _touch(session: AsyncSession, people: Sequence[tuple[UUID, Kind]], moment: str, **values: object) -> None:
+    """Date when people were last seen; agents also get a new revision, so that the queue looks again.
+
+    Args:
+        moment: an SQL expression; `them.n` is somebody's place among `people`, from 1.
+    """
+    for kind, more in (("agent", ", rev = rev + 1"), ("visitor", "")):
+        places = {subject: n for n, (subject, each) in enumerate(people, 1) if each == kind}
+        if places:
+            # In order: two processes that date the same people must not wait for each other in a circle.
+            await session.execute(
+                text(
+                    f"""
+                    UPDATE {kind} SET seen_at = {moment}{more}
+                    FROM (
+                        SELECT {kind}.id, given.n
+                        FROM unnest(CAST(:subjects AS uuid[]), CAST(:places AS int[])) AS given (id, n)
+                        JOIN {kind} USING (id) ORDER BY {kind}.id FOR UPDATE OF {kind}
+                    ) AS them WHERE {kind}.id = them.id
+                    """
+                ),
+                {"subjects": list(places), "places": list(places.values()), **values},
+            )

@@ -6,7 +6,7 @@ import re
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.cli import cli
+from app.cli.commands import cli
 from app.cli.offline_work import offline_work
 from app.identity.sites import SiteDetails, create_site
 from app.identity.teams import all_teams

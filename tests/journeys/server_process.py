@@ -26,7 +26,7 @@ class ServerProcess:
     """
 
     def __init__(
-        self, settings: Settings, log_file: Path, command: Sequence[str] = ("-m", "app.cli", "worker")
+        self, settings: Settings, log_file: Path, command: Sequence[str] = ("-m", "app.cli.server_process")
     ) -> None:
         self.settings = settings
         self._command = command
