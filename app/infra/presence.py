@@ -109,7 +109,8 @@ async def forget_dead_gateways(session: AsyncSession, but: UUID) -> list[tuple[U
                 DELETE FROM gateway WHERE id <> :but AND seen_at < now() - interval '{GATEWAY_LEASE_S} seconds'
                 RETURNING id, seen_at
             )
-            SELECT p.subject, p.kind, d.seen_at FROM dead d JOIN presence p ON p.gateway_id = d.id ORDER BY p.subject, d.seen_at
+            SELECT p.subject, p.kind, d.seen_at FROM dead d JOIN presence p ON p.gateway_id = d.id
+            ORDER BY p.subject, d.seen_at
             """
         ),
         {"but": but},
