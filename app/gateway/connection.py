@@ -94,7 +94,7 @@ class Connection:
     ) -> None:
         self._send = send
         self._write = write
-        self._outbox: deque[bytes] = deque()
+        self._outbox: deque[bytes] | None = None
         self._late: list[bytes] | None = None
         self._size = 0
         self._flushing = False
@@ -149,6 +149,9 @@ class Connection:
             if len(self._late) > MOST_LATE:
                 self.close(Close.SLOW)
             return
+        if self._outbox is None:
+            # Idle sockets do without.
+            self._outbox = deque()
         self._outbox.append(frame)
         self._size += len(frame)
         # One frame that is large by itself (a snapshot) says nothing about the reader.
@@ -242,6 +245,7 @@ class Connection:
                 self._flusher = asyncio.create_task(self._flush_slowly(frame, size))
                 return
             self._size -= size
+        self._outbox = None
         self._flushing = False
         self._wake()
 
@@ -255,7 +259,7 @@ class Connection:
                 self._size -= size
         except (OSError, RuntimeError):
             # The socket broke under us; the receiving side hears of it.
-            self._outbox.clear()
+            self._outbox = None
         finally:
             self._flusher = None
             self._flushing = False
@@ -263,6 +267,7 @@ class Connection:
 
     def _next_frame(self) -> tuple[bytes, int]:
         """Take the next frame off the outbox, with those after it if the client can split them, and their size."""
+        assert self._outbox, "there is one"
         frame = self._outbox.popleft()
         size = len(frame)
         if not (self.batch and self._outbox):
