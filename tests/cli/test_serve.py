@@ -134,7 +134,7 @@ def elsewhere(settings: Settings) -> dict[str, str]:
 
 def what(command: str) -> str:
     """Which of our processes this command line is."""
-    kinds = {"/postgres ": "postgres", "-server ": "redis", " worker ": "worker"}
+    kinds = {"/postgres ": "postgres", "-server ": "redis", ".server_process ": "worker"}
     return next((kind for mark, kind in kinds.items() if mark in command), command)
 
 
