@@ -32,7 +32,7 @@ run: $(INSTALLED)
 
 test: $(INSTALLED_DEV)
 	@$(BIN)/python -m tests.journeys.chromium
-	@exec $(PYTEST) -n 2 --dist worksteal $(ARGS)
+	@exec $(PYTEST) -n 3 --dist worksteal $(ARGS)
 
 check: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .

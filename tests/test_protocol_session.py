@@ -32,6 +32,7 @@ def made(kind: type[frames.Command]) -> frames.AnyCommand:
         "url": "https://shop.example/",
         "gen": 1,
         "accept": True,
+        "agent": str(uuid4()),
     }
     needed = {field.name: some[field.name] for field in msgspec.structs.fields(kind) if field.required}
     return msgspec.convert({"t": kind.__struct_config__.tag, **needed}, frames.AnyCommand)

@@ -115,6 +115,3 @@ async def test_a_rebuild_has_time_even_where_nothing_else_has(line: Line, databa
     queue = Queue(line.redis, line.keys, hurried)
     await queue.rebuild()
     assert await line.stands()
-    await line.redis.zrem(line.keys.queue(str(line.team)), str(line.waiting))
-    await queue.compare()
-    assert await line.stands()

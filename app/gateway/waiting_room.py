@@ -49,6 +49,11 @@ class _Outlook:
         self._rest = estimates(moves) if moves else None
         self._known: list[Estimate] = []
 
+    @property
+    def sure(self) -> bool:
+        """Whether enough is known; if not, the next look may find it."""
+        return self._rest is not None
+
     def up_to(self, place: int) -> list[Estimate] | None:
         """Return what those expect who stand at 1, 2, 3 …, as far as `place`, or farther; None while it is unknown."""
         if self._rest is None:
@@ -132,7 +137,8 @@ class WaitingRoom:
         if known is None or time.monotonic() - known.since > FLOW_S:
             async with self._work.begin() as work:
                 known = _Outlook(await line_flow(work.session, lane, clock.now()))
-            self._outlooks[lane] = known
+            if known.sure:
+                self._outlooks[lane] = known
         return known
 
     async def _remember(self, announced: dict[UUID, Estimate]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.chat.models import Conversation, Episode, Stint
-from app.cli import cli
+from app.cli.commands import cli
 from app.contacts.models import Visitor
 from app.identity.models import Agent, Site, Team
 from app.identity.permissions import Role

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Any
 
+import pytest
+
 from app.bench.exactness import Exactness, compare
 from app.bench.orders import Heard, Said
 from tests.conftest import FreshDatabase
@@ -38,6 +40,7 @@ async def test_messages_on_servers_of_its_own_beside_the_floor() -> None:
         assert one["reordered"] == 0
 
 
+@pytest.mark.slow
 async def test_fairness_beside_people_who_flood() -> None:
     figures = await measured(
         *("fairness", "--conversations", "4", "--rate", "20", "--seconds", "1", "--turns", "1"),
@@ -54,6 +57,7 @@ async def test_fairness_beside_people_who_flood() -> None:
     assert figures["reckless"]["refused"] > 0
 
 
+@pytest.mark.slow
 async def test_idle_on_the_configured_servers(fresh_database: FreshDatabase, redis_url: str) -> None:
     servers = {"DESKBELL_DATABASE_URL": await fresh_database(), "DESKBELL_REDIS_URL": redis_url}
 
@@ -67,6 +71,7 @@ async def test_idle_on_the_configured_servers(fresh_database: FreshDatabase, red
     assert figures["rss_mb_by_process"].keys() == {"worker_a", "worker_b"}
 
 
+@pytest.mark.slow
 async def test_nothing_stays_of_sockets_that_break_off() -> None:
     figures = await measured("churn", "--cycles", "300")
 
@@ -77,6 +82,7 @@ async def test_nothing_stays_of_sockets_that_break_off() -> None:
         assert figures["after"][kind] <= figures["before"][kind] + room, kind
 
 
+@pytest.mark.slow
 async def test_visitors_come_back_when_their_process_dies_and_redis_has_forgotten_all() -> None:
     figures = await measured("reconnect", "--sockets", "20")
 
@@ -87,11 +93,12 @@ async def test_visitors_come_back_when_their_process_dies_and_redis_has_forgotte
     assert [figures[name] for name in ("missing", "doubled", "unacknowledged")] == [0, 0, 0]
 
 
+@pytest.mark.slow
 async def test_agents_are_given_the_next_in_line() -> None:
-    figures = await measured("pairing", "--waiting", "60", "--agents", "24", "--lanes", "5")
+    figures = await measured("pairing", "--waiting", "30", "--agents", "12", "--lanes", "3")
 
     [run] = figures["runs"]
-    assert (run["waiting"], run["agents"], run["lanes"]) == (60, 24, 5)
+    assert (run["waiting"], run["agents"], run["lanes"]) == (30, 12, 3)
     assert 0 < run["pairing_ms"]["p50"] <= run["pairing_ms"]["p99"]
     assert run["cpu_us_per_pairing"].keys() == {"worker_a", "worker_b", "postgres", "redis", "load"}
     assert run["pairings_per_s"] > 0

@@ -206,6 +206,9 @@ async def lost_commit(stage: Stage, table: str, row: str) -> AsyncIterator[None]
                 SELECT NOT EXISTS (SELECT FROM {table} WHERE id = $1 FOR UPDATE SKIP LOCKED) AND NOT EXISTS (
                     SELECT FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
                     AND wait_event IS DISTINCT FROM 'SyncRep')
+                OR EXISTS (
+                    SELECT FROM pg_stat_activity JOIN {table} locked ON locked.xmax = backend_xid
+                    WHERE locked.id = $1 AND wait_event = 'SyncRep')
             """
             async with asyncio.timeout(20):
                 while not await admin.fetchval(at_the_end, UUID(row)):

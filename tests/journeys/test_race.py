@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import pytest
 
 from app.contacts.models import Visitor
 from app.identity.tokens import issue_visitor_token
@@ -37,6 +38,7 @@ UNDER_WAY = 2 * AGENTS // 2 * CAPACITY
 more; there they arrive in any order. Whoever was lost from the index would be passed by all who come later."""
 
 
+@pytest.mark.slow
 async def test_whatever_they_do_at_once_there_is_one_owner_and_nobody_is_forgotten(
     fresh_database: FreshDatabase, server_process: StartServer, settings: Settings
 ) -> None:

@@ -44,7 +44,7 @@ class Serving:
     @property
     def workers(self) -> set[int]:
         """Its server processes."""
-        return {pid for pid, line in children(self.serve.process.pid).items() if " worker " in line}
+        return {pid for pid, line in children(self.serve.process.pid).items() if "app.cli.server_process" in line}
 
 
 @asynccontextmanager
