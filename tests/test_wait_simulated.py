@@ -20,6 +20,7 @@ def demand(load: float, slots: int, wave: float, hours: float, handle_sd_s: floa
     return Demand(rates, hours, PATIENCE_S, HANDLE_S, handle_sd_s)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handle_sd_s", [None, 300.0], ids=["exponential", "lognormal"])
 @pytest.mark.parametrize(
     ("load", "agents", "wave", "hours"),

@@ -13,6 +13,7 @@ from app.bench.orders import Heard, Said
 from tests.conftest import FreshDatabase
 
 
+@pytest.mark.slow
 async def test_messages_on_servers_of_its_own_beside_the_floor() -> None:
     figures = await measured(
         *("messages", "--rates", "60", "--seconds", "1", "--warm-up", "0.3", "--conversations", "6"),

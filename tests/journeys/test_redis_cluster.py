@@ -29,6 +29,7 @@ def cluster() -> AbstractContextManager[Any]:
     return a_cluster(replicas=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("servers_of_redis", "first"), [(cluster, "owner"), (a_watched_redis, "primary")])
 async def test_chats_go_on_when_the_server_that_has_the_queue_dies(
     servers: RealServers, tmp_path: Path, servers_of_redis: Callable[[], AbstractContextManager[Any]], first: str
