@@ -23,6 +23,9 @@ ELIGIBLE = f"a.active AND a.accepting AND {live_sql('a.id')}"
 RETURNS_S = 8
 """How long somebody who reloads their console still counts as there for those who might get in line."""
 
+TAKES_CHATS = f"a.active AND a.accepting AND ({live_sql('a.id')} OR a.seen_at > now() - interval '{RETURNS_S} seconds')"
+"""SQL condition on `agent a`: somebody to wait for. As ELIGIBLE, but a reload of the console does not end it."""
+
 HAS_OF_TEAM = """
 (SELECT count(*) FROM conversation h WHERE h.agent_id = a.id AND h.team_id = t.id AND h.state IN ('offered', 'active'))
 """
@@ -54,8 +57,7 @@ SELECT t.hours, t.overflow_team_id,
        ) AS is_full,
        EXISTS (
            SELECT 1 FROM team_member tm JOIN agent a ON a.id = tm.agent_id
-           WHERE tm.team_id = t.id AND a.active AND a.accepting AND a.skills @> CAST(:skills AS text[])
-             AND ({live_sql("a.id")} OR a.seen_at > now() - interval '{RETURNS_S} seconds')
+           WHERE tm.team_id = t.id AND a.skills @> CAST(:skills AS text[]) AND {TAKES_CHATS}
        ) AS staffed
 FROM team t WHERE t.id = :team
 """

@@ -12,9 +12,8 @@ from app.chat.conversations import changed, queued, unqueued
 from app.chat.models import COLUMNS, Conversation
 from app.chat.transfer import move_over
 from app.identity.models import Site, Team
-from app.infra.presence import live_sql
 from app.infra.work import Work
-from app.routing.availability import RETURNS_S, takes
+from app.routing.availability import TAKES_CHATS, takes
 
 # An agent who went away is not waited for, nor one who may not have it any more; one who reloads the console is.
 _KEPT_TOO_LONG = text(
@@ -24,8 +23,7 @@ WHERE c.state = 'waiting' AND (c.reserved_for IS NOT NULL OR c.declined_until IS
   AND (c.reserved_until < :now OR c.declined_until < :now OR c.reserved_for IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM agent a JOIN team_member tm ON tm.agent_id = a.id JOIN team t ON t.id = tm.team_id
     WHERE a.id = c.reserved_for AND t.id = c.team_id AND t.strategy <> 'manual'
-      AND a.active AND a.accepting AND a.capacity > 0 AND a.skills @> c.skills
-      AND ({live_sql("a.id")} OR a.seen_at > now() - interval '{RETURNS_S} seconds')
+      AND a.capacity > 0 AND a.skills @> c.skills AND {TAKES_CHATS}
   ))
 LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
 """
@@ -56,8 +54,7 @@ _UNSPOKEN = text(
 SELECT {COLUMNS} FROM conversation c JOIN site s ON s.id = c.site_id
 WHERE c.state = 'waiting' AND c.skills <> '{{}}' AND NOT c.skills <@ s.skills AND NOT EXISTS (
     SELECT 1 FROM team_member tm JOIN agent a ON a.id = tm.agent_id
-    WHERE tm.team_id = c.team_id AND a.active AND a.accepting AND a.skills @> c.skills
-      AND ({live_sql("a.id")} OR a.seen_at > now() - interval '{RETURNS_S} seconds')
+    WHERE tm.team_id = c.team_id AND a.skills @> c.skills AND {TAKES_CHATS}
 )
 LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
 """

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+from sqlalchemy import Row
+
+from app.chat.models import Conversation
 from app.routing.assignment import Candidate, Pair, Waiting
 
 
@@ -37,3 +41,15 @@ def agent_fields(agent: Candidate) -> dict[str, str | int]:
 def pairs_of(found: Sequence[tuple[bytes, bytes, bytes, bytes]]) -> list[Pair]:
     """Return the pairs that a script proposed."""
     return [Pair(c.decode(), a.decode(), lane.decode(), int(score)) for c, a, lane, score in found]
+
+
+def waiting_of(row: Row[Any] | Conversation) -> Waiting:
+    """Return a conversation in line, as Postgres has it."""
+    return Waiting(
+        str(row.id),
+        str(row.team_id),
+        row.score,
+        tuple(row.skills),
+        str(row.reserved_for) if row.reserved_for else None,
+        tuple(str(each) for each in row.declined),
+    )

@@ -11,11 +11,10 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import chain, islice
-from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
 from app import clock
 from app.clock import to_ms
@@ -26,7 +25,7 @@ from app.infra.redis import FAILURES, IndexLost, Redis, Script, hash_of, keys_li
 from app.infra.work import WorkUnits
 from app.routing.assignment import Candidate, Pair, Waiting
 from app.routing.availability import ELIGIBLE, MAY_HAVE, candidate, candidates
-from app.routing.index_rows import agent_fields, arrival_args, pairs_of, slot_args
+from app.routing.index_rows import agent_fields, arrival_args, pairs_of, slot_args, waiting_of
 from app.routing.offers import offer_pairs
 
 log = structlog.get_logger()
@@ -119,7 +118,7 @@ class Queue:
     async def _waiting(self, conversation_ids: Sequence[UUID]) -> list[Waiting]:
         """Return those of some conversations that wait."""
         async with self._work.begin() as work:
-            return [_waiting_of(row) for row in await work.session.execute(_THESE, {"ids": list(conversation_ids)})]
+            return [waiting_of(row) for row in await work.session.execute(_THESE, {"ids": list(conversation_ids)})]
 
     async def positions(self, lane: str, conversation_ids: Sequence[UUID]) -> list[int | None]:
         """Return each conversation's place in a lane, 1 being next; None when it is not in line (or Redis is away)."""
@@ -146,7 +145,7 @@ class Queue:
         """Offer again what waits although somebody is free: a crash, or a lost Redis, got in between."""
         async with self._work.begin() as work:
             stranded = (await work.session.execute(_MATCHABLE)).all()
-        waiting = [_waiting_of(row) for row in stranded]
+        waiting = [waiting_of(row) for row in stranded]
         for agent_id in {agent_id for row in stranded for agent_id in row.agents}:
             await self.refresh_agent(agent_id)
         await self.bring([UUID(each.id) for each in waiting])
@@ -169,7 +168,7 @@ class Queue:
             async with self._work.patient(WHOLE_LINE_S).begin() as work:
                 rows = (await work.session.execute(_WAITING)).all()
             truth: dict[str, dict[str, Waiting]] = {}
-            for each in map(_waiting_of, rows):
+            for each in map(waiting_of, rows):
                 truth.setdefault(each.lane, {})[each.id] = each
             root = self._keys.queue("")
             for key in await keys_like(self._redis, self._keys.queue("*")):
@@ -201,7 +200,7 @@ class Queue:
             await work.session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{WHOLE_LINE_S}s'"))
             if await self._redis.exists(self._keys.epoch()):
                 return
-            waiting = [_waiting_of(row) for row in await work.session.execute(_WAITING)]
+            waiting = [waiting_of(row) for row in await work.session.execute(_WAITING)]
             agents = await candidates(work.session)
             await self._replace_index(waiting, agents)
         log.info("queue.rebuilt", waiting=len(waiting), agents=len(agents))
@@ -272,14 +271,3 @@ class Queue:
         except (*FAILURES, Unavailable) as error:
             self._in_doubt = True
             log.warning("queue.postponed", error=repr(error))
-
-
-def _waiting_of(row: Row[Any]) -> Waiting:
-    return Waiting(
-        str(row.id),
-        str(row.team_id),
-        row.score,
-        tuple(row.skills),
-        str(row.reserved_for) if row.reserved_for else None,
-        tuple(str(each) for each in row.declined),
-    )

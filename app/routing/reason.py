@@ -17,6 +17,7 @@ from app.identity.models import Team
 from app.infra.presence import live_sql
 from app.routing.assignment import SINCE_MS, Candidate, Place, Waiting
 from app.routing.availability import HAS_OF_TEAM
+from app.routing.index_rows import waiting_of
 
 MOST_NAMED = 12
 """Agents named in a reason; the others are counted."""
@@ -62,14 +63,7 @@ class Reasons:
             skills, declined, reserved, full or share; `others`, how many more there were, by the same words.
         """
         members = await self._members(team)
-        waiting = Waiting(
-            str(conversation.id),
-            str(team.id),
-            conversation.score,
-            tuple(conversation.skills),
-            str(conversation.reserved_for) if conversation.reserved_for else None,
-            tuple(str(each) for each in conversation.declined),
-        )
+        waiting = waiting_of(conversation)
         free: list[dict[str, Any]] = []
         out: list[dict[str, Any]] = []
         for member in members.values():
