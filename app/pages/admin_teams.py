@@ -36,7 +36,7 @@ router = APIRouter(prefix="/admin/teams")
 STRATEGIES = {
     "least_busy": ("Least busy", "Whoever has the most room gets the next chat."),
     "round_robin": ("In turn", "Whoever has gone longest without a new chat gets the next one."),
-    "longest_idle": ("Longest idle", "Whoever finished a chat the longest ago gets the next one."),
+    "longest_idle": ("Longest idle", "Whoever began or finished a chat the longest ago gets the next one."),
     "manual": ("By hand", "Nobody is given a chat: agents take the next one from the line themselves."),
 }
 MODES = {

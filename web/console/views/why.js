@@ -10,7 +10,7 @@ import { elapsed } from "../../shared/time.js";
 const rules = {
   least_busy: "whoever has the most room",
   round_robin: "whoever has gone longest without a new chat",
-  longest_idle: "whoever finished a chat the longest ago",
+  longest_idle: "whoever began or finished a chat the longest ago",
   manual: "whoever takes it",
 };
 
