@@ -188,7 +188,8 @@ async def lost_commit(stage: Stage, table: str, row: str) -> AsyncIterator[None]
     """What commits in this block commits for good, but nobody is told: their connection breaks instead.
 
     A standby that does not exist holds every commit back after it was written; whoever is cut off then has
-    committed all the same. The block ends when the transaction that has locked this row is at that point.
+    committed all the same. The block ends when the transaction that has locked this row is at that point; who holds
+    something that others wait for is cut off before, as those would give up waiting.
     """
     async with operator(stage) as admin, operator(stage) as first:
         await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
@@ -210,8 +211,14 @@ async def lost_commit(stage: Stage, table: str, row: str) -> AsyncIterator[None]
                     SELECT FROM pg_stat_activity JOIN {table} locked ON locked.xmax = backend_xid
                     WHERE locked.id = $1 AND wait_event = 'SyncRep')
             """
+            in_the_way = f"""
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'
+                AND pid IN (SELECT unnest(pg_blocking_pids(waits.pid)) FROM pg_stat_activity waits)
+                AND NOT EXISTS (SELECT FROM {table} locked WHERE locked.id = $1 AND locked.xmax = backend_xid)
+            """
             async with asyncio.timeout(20):
                 while not await admin.fetchval(at_the_end, UUID(row)):
+                    await admin.execute(in_the_way, UUID(row))
                     await asyncio.sleep(0.02)
         finally:
             await admin.execute("ALTER SYSTEM RESET synchronous_standby_names")

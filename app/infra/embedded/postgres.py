@@ -76,8 +76,7 @@ class EmbeddedPostgres:
         for attempt in range(ATTEMPTS):
             await asyncio.sleep(0.5 * attempt)
             self._child = self._spawned()
-            if await self._answers():
-                await self._ensure_database()
+            if await self._is_ready():
                 return
         raise EmbeddedError(f"The embedded PostgreSQL does not start; its log {self._log} ends: {self._last_words()}")
 
@@ -162,13 +161,13 @@ class EmbeddedPostgres:
             stop_signal=FAST_SHUTDOWN,
         )
 
-    async def _answers(self) -> bool:
-        """Whether the child lets us in before it ends. Raises EmbeddedError if it takes too long."""
+    async def _is_ready(self) -> bool:
+        """Whether the child serves our database before it ends. Raises EmbeddedError if it takes too long."""
         deadline = monotonic() + START_PATIENCE
         while self.is_alive():
             try:
-                connection = await self._connected("postgres")
-            except (OSError, asyncpg.PostgresError, TimeoutError):
+                await self._ensure_database()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 if monotonic() > deadline:
                     await self.stop()
                     raise EmbeddedError(
@@ -177,21 +176,17 @@ class EmbeddedPostgres:
                     ) from None
                 await asyncio.sleep(POLL)
             else:
-                await connection.close()
                 return True
         return False
 
     async def _ensure_database(self) -> None:
-        connection = await self._connected("postgres")
+        connection = await asyncpg.connect(host=str(self._places.sockets), user=NAME, database="postgres", timeout=5)
         try:
             found = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", NAME)
             if not found:
                 await connection.execute(f'CREATE DATABASE "{NAME}"')
         finally:
             await connection.close()
-
-    async def _connected(self, database: str) -> "asyncpg.Connection":
-        return await asyncpg.connect(host=str(self._places.sockets), user=NAME, database=database, timeout=5)
 
     def _last_words(self) -> str:
         try:

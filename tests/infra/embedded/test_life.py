@@ -128,6 +128,23 @@ async def test_a_server_that_dies_is_started_again(directory: Path) -> None:
         await servers.stop()
 
 
+async def test_a_server_that_dies_while_it_comes_back_is_started_again(directory: Path) -> None:
+    servers = EmbeddedServers(directory / "data")
+    await servers.start()
+    await keep_a_row(servers.database_url)
+    watching = asyncio.create_task(servers.watch())
+    try:
+        for _ in range(4):
+            os.kill(servers.pids["postgres"], signal.SIGKILL)
+            await gone(servers.pids["postgres"])
+            await _answering(servers, look_every_s=0)
+        assert await kept_rows(servers.database_url) == ["Vera"]
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await servers.stop()
+
+
 async def test_a_half_made_cluster_is_made_anew(directory: Path) -> None:
     servers = EmbeddedServers(directory / "data")
     await servers.start()
@@ -159,12 +176,12 @@ async def test_a_start_that_is_cancelled_leaves_nothing_running(directory: Path)
     await servers.stop()
 
 
-async def _answering(servers: EmbeddedServers) -> None:
-    async with asyncio.timeout(30):
+async def _answering(servers: EmbeddedServers, look_every_s: float = 0.05) -> None:
+    async with asyncio.timeout(60):
         while True:
             try:
                 await kept_rows(servers.database_url)
                 await redis_answers(servers.redis_url)
                 return
-            except (OSError, asyncpg.PostgresError, RedisError):
-                await asyncio.sleep(0.05)
+            except (OSError, asyncpg.PostgresError, asyncpg.InternalClientError, RedisError):
+                await asyncio.sleep(look_every_s)
