@@ -170,7 +170,10 @@ def test_the_numbers_of_the_page_are_the_numbers_of_the_code() -> None:
         f"more than {codes.MAX_REPLAY} events were missed",
         f"`limit` ≤ {codes.MAX_PAGE}",
         f"the newest {NEWEST} public events follow",
-        f"Every {codes.PING_EVERY_S:.0f} s ± 10 %; {codes.SILENT_FOR_S:.0f} s without any frame",
+        f"Every {codes.PING_EVERY_S:.0f} s ± 10 %",
+        f"without an open conversation every {codes.IDLE_PING_EVERY_S:.0f} s",
+        f"{codes.PONG_WITHIN_S:.0f} s without any frame",
+        f"{codes.SPREAD_MS_PER_SOCKET} ms for each socket, at most {codes.LONGEST_SPREAD_MS / 1000:.0f} s",
         f"over {codes.OUTBOX_BYTES // 1024} KiB were waiting",
         f"deeper than {codes.MAX_DEPTH}, over {codes.MAX_KEYS} keys",
     ):

@@ -16,7 +16,7 @@ from app.bench.visit import Frame, Visit, VisitError
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 30.0
-"""docs/protocol.md, Reconnecting: at most min(30 s, 0.5 s × 2^attempt)."""
+"""docs/protocol.md, Reconnecting: at most min(30 s, 0.5 s × 2^attempt), or what the last ping said."""
 AT_ONCE_S = 2.0
 """Over which the agents write."""
 PATIENCE_S = 120.0
@@ -45,9 +45,9 @@ class Comeback:
             for place in visit.seat.conversations:
                 self._agents[place] = visit
 
-    def lost(self, seat: Seat) -> None:
+    def lost(self, visit: Visit) -> None:
         """The server ended a socket: its visitor goes to the other process."""
-        task = asyncio.create_task(self._come_back(seat))
+        task = asyncio.create_task(self._come_back(visit))
         self._coming.add(task)
         task.add_done_callback(self._coming.discard)
 
@@ -90,15 +90,14 @@ class Comeback:
                 self._missing -= 1
                 self._look()
 
-    async def _come_back(self, seat: Seat) -> None:
-        elsewhere = Seat(self._orders.refuge, seat.token, seat.side, seat.conversations)
-        longest = FIRST_WAIT_S
+    async def _come_back(self, left: Visit) -> None:
+        longest = max(FIRST_WAIT_S, left.spread_s)
         while True:
             await asyncio.sleep(random.uniform(0, longest))
             longest = min(LONGEST_WAIT_S, 2 * longest)
             began = time.perf_counter()
             self._tried_at.append(began)
-            visit = Visit(elsewhere, self, lambda _: self.lost(seat), self._have(seat))
+            visit = self._again(left)
             try:
                 await visit.arrive()
             except (VisitError, ConnectionError):
@@ -108,6 +107,13 @@ class Comeback:
             self._handshake_ms.append((time.perf_counter() - began) * 1000)
             self._look()
             return
+
+    def _again(self, left: Visit) -> Visit:
+        seat = left.seat
+        elsewhere = Seat(self._orders.refuge, seat.token, seat.side, seat.conversations)
+        visit: Visit = Visit(elsewhere, self, lambda _: self.lost(visit), self._have(seat))
+        visit.spread_s = left.spread_s
+        return visit
 
     def _have(self, seat: Seat) -> dict[str, dict[str, int]]:
         """Where they stand: what was heard before the loss."""

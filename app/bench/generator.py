@@ -124,7 +124,8 @@ class Generator:
             return Visit(seat, self._talk, self._failed)
         if seat.port == self._orders.refuge:
             return Visit(seat, self._comeback, self._failed)
-        return Visit(seat, self._comeback, lambda _: self._comeback.lost(seat))
+        visit = Visit(seat, self._comeback, lambda _: self._comeback.lost(visit))
+        return visit
 
     def _failed(self, reason: str) -> None:
         if not self._lost.done():

@@ -28,6 +28,7 @@ class Frame(Struct):
     code: str = ""
     retry: bool = False
     after_ms: int = 0
+    spread_ms: int = 0
 
 
 _FRAME = msgspec.json.Decoder(Frame)
@@ -57,6 +58,9 @@ class Visit:
         listener: hears what follows the welcome.
         lost: called with a sentence when the server ends it.
         pos: where its client stands, as the hello says it.
+
+    Attributes:
+        spread_s: within which the server wants its sockets back when it dies, as it said last.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Visit:
         self._listener = listener
         self._socket = WireSocket(f"http://127.0.0.1:{seat.port}", self._take, lambda code: lost(_lost(seat, code)))
         self._number = 1
+        self.spread_s = 0.0
         self._welcome = asyncio.get_running_loop().create_future()
 
     async def knock(self) -> None:
@@ -128,6 +133,7 @@ class Visit:
                 self._answered(frame)
             elif frame.t == "ping":
                 self._socket.send(b'{"t":"pong"}')
+                self.spread_s = frame.spread_ms / 1000
             elif frame.t == "snapshot" and not self._welcome.done():
                 self._welcome.set_result(None)
 

@@ -77,6 +77,7 @@ class Connection:
         "left",
         "messages",
         "next_ping",
+        "pinged_at",
         "polled",
         "refused",
         "session",
@@ -114,6 +115,7 @@ class Connection:
         self.messages = messages
         self.heard_at = time.monotonic()
         self.next_ping = 0.0
+        self.pinged_at = 0.0
         self.refused = 0
         self.polled = False
 

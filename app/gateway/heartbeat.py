@@ -1,4 +1,4 @@
-"""One timer for all sockets of a process: pings, and an end to those that fell silent."""
+"""One timer for all sockets of a process: pings, and an end to those that do not answer."""
 
 from __future__ import annotations
 
@@ -10,25 +10,42 @@ from dataclasses import dataclass
 import structlog
 
 from app.chat.wire import encode
+from app.gateway.connection import Connection
 from app.gateway.hub import Hub
-from app.protocol.codes import PING_EVERY_S, SILENT_FOR_S, Close
+from app.gateway.people import Guest
+from app.protocol.codes import (
+    IDLE_PING_EVERY_S,
+    LONGEST_SPREAD_MS,
+    PING_EVERY_S,
+    PONG_WITHIN_S,
+    SPREAD_MS_PER_SOCKET,
+    Close,
+)
 from app.protocol.frames import Ping
 
 log = structlog.get_logger()
 
-_PING = encode(Ping())
+CHANCE = 0.1
+"""Pings come so much, as a share, sooner or later: ten thousand sockets that came at once are not pinged at once."""
 
 
 @dataclass(slots=True, frozen=True)
 class Pulse:
-    """How often a socket is pinged (± 10 %), and after what silence it is closed. Seconds."""
+    """How often a socket is pinged (± 10 %), and how soon it must answer. Seconds.
+
+    Attributes:
+        ping_every: with somebody whom others wait for.
+        idle_every: with a visitor who has no open conversation: nobody needs to know soon that they have gone.
+        pong_within: after a ping; any frame will do.
+    """
 
     ping_every: float = PING_EVERY_S
-    silent_for: float = SILENT_FOR_S
+    idle_every: float = IDLE_PING_EVERY_S
+    pong_within: float = PONG_WITHIN_S
 
 
 async def beat_forever(hub: Hub, pulse: Pulse) -> None:
-    """Ping every socket again and again; close those that have been silent for too long."""
+    """Ping every socket again and again; close those that do not answer."""
     while True:
         await asyncio.sleep(min(1, pulse.ping_every))
         try:
@@ -38,13 +55,26 @@ async def beat_forever(hub: Hub, pulse: Pulse) -> None:
 
 
 def _beat(hub: Hub, pulse: Pulse, now: float) -> None:
+    ping = encode(Ping(spread_ms=min(LONGEST_SPREAD_MS, SPREAD_MS_PER_SOCKET * len(hub.connections))))
     for connection in list(hub.connections):
-        if connection.polled:
+        if connection.polled or connection.who is None:
             continue
-        if now - connection.heard_at > pulse.silent_for:
-            connection.close(Close.NO_PONG)
-        elif now >= connection.next_ping and connection.who is not None:
-            if connection.next_ping:
-                connection.push(_PING)
-            # Spread: ten thousand sockets that came at once should not be pinged at once.
-            connection.next_ping = now + pulse.ping_every * random.uniform(0.9, 1.1)
+        every = pulse.idle_every if _idle(connection) else pulse.ping_every
+        if connection.pinged_at > connection.heard_at:
+            if now - connection.pinged_at > pulse.pong_within:
+                connection.close(Close.NO_PONG)
+        elif not connection.next_ping:
+            connection.next_ping = now + _about(every)
+        # Somebody who was idle is not any more: the next ping may lie further off than it should.
+        elif now >= connection.next_ping or connection.next_ping - now > every * (1 + CHANCE):
+            connection.push(ping)
+            connection.pinged_at = now
+            connection.next_ping = now + _about(every)
+
+
+def _idle(connection: Connection) -> bool:
+    return isinstance(connection.who, Guest) and connection.who.state == "closed"
+
+
+def _about(seconds: float) -> float:
+    return seconds * random.uniform(1 - CHANCE, 1 + CHANCE)

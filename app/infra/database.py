@@ -41,7 +41,7 @@ class Model(DeclarativeBase):
 
 
 # A process that was put to sleep in the middle of a transaction must not hold its locks for longer than its lease.
-# Whoever waits for a lock hears `unavailable` while their socket still lives: one that is silent for 25 s is closed.
+# Whoever waits for a lock hears `unavailable` while their socket still lives: a silent server is given up.
 _SERVER = {
     "application_name": "deskbell",
     "idle_in_transaction_session_timeout": "10000",

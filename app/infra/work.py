@@ -22,7 +22,7 @@ React = Callable[[Sequence[Event]], Awaitable[None]]
 Promise = Callable[["Work"], Awaitable[None]]
 Trouble = Callable[[Sequence[Event]], None]
 PATIENCE_S = 8.0
-"""How long a transaction may take, with the wait for a connection: a socket that is silent for 25 s is closed."""
+"""How long a transaction may take, with the wait for a connection: a client gives a silent server up."""
 
 
 class Work:

@@ -298,7 +298,7 @@ class Me(Reply, tag="me"):
 
 
 class Ping(Reply, tag="ping"):
-    pass
+    spread_ms: int
 
 
 class Reconnect(Reply, tag="reconnect"):

@@ -10,7 +10,7 @@ from app.infra.redis import keys_like
 from tests.chaos.house import Gateway, House
 
 WITHIN_S = 45.0
-"""A process that died is buried after its lease; a half-open socket is given up after 25 s of silence."""
+"""A process that died is buried after its lease; a half-open socket is given up after 40 s: a ping, and no answer."""
 CONNECTIONS_A_PROCESS = 16
 """Of Postgres: the pool and its overflow, the lease's, the journal's, and one that is just being replaced."""
 KNOWN_KEYS = ("epoch", "q:", "lanes:", "rules", "idle:", "agent:")

@@ -15,7 +15,7 @@ import httpx2
 from tests.chaos.lane import Lane
 from tests.chaos.ledger import Fenced, Frame, Ledger
 from tests.chaos.outbox import Outbox
-from tests.chaos.wire import LOST, Lost, Refused, Socket
+from tests.chaos.wire import LOST, SILENCE_S, Lost, Refused, Socket
 from tests.journeys.wire_client import new_id
 
 LONGEST_WAIT_S = 4.0
@@ -176,6 +176,11 @@ class Person(ABC):
         """A command was refused."""
         await asyncio.sleep(max(error.after_s, 0.1))
 
+    @property
+    def silence_s(self) -> float:
+        """After what silence they give a server up."""
+        return SILENCE_S
+
     async def pause(self, mean_s: float) -> None:
         """Wait about so long."""
         await asyncio.sleep(self.chance.uniform(0.5, 1.5) * mean_s)
@@ -208,7 +213,7 @@ class Person(ABC):
                 await self._come()
                 attempt = 0
                 assert self.socket is not None
-                while not await self.socket.wait_ended(1):
+                while not await self.socket.wait_ended(1, self.silence_s):
                     pass
                 self.ledger.reconnects += 1
                 self.ledger.noticed()

@@ -7,7 +7,7 @@ import random
 
 from tests.chaos.ledger import Frame, Ledger
 from tests.chaos.person import Doors, Person
-from tests.chaos.wire import Refused
+from tests.chaos.wire import IDLE_SILENCE_S, SILENCE_S, Refused
 
 
 class Visitor(Person):
@@ -33,6 +33,10 @@ class Visitor(Person):
 
     async def token(self, url: str) -> str:
         return self._token
+
+    @property
+    def silence_s(self) -> float:
+        return IDLE_SILENCE_S if self.state == "closed" else SILENCE_S
 
     def places(self) -> Frame:
         """A visitor who reloaded the page remembers nothing: the newest events come."""

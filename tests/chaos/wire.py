@@ -13,8 +13,9 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from tests.chaos.ledger import Frame
 
-SILENCE_S = 20.0
-"""The server pings every 15 s ± 10 %: a longer silence means that nobody is there."""
+SILENCE_S, IDLE_SILENCE_S = 20.0, 36.0
+"""The server pings every 15 s ± 10 %, visitors without an open conversation every 30 s: a longer silence means that
+nobody is there."""
 CONNECT_WITHIN_S = 6.0
 LOST = (OSError, ConnectionError, TimeoutError, WebSocketException, EOFError)
 """What it looks like when a connection cannot be had, or is gone."""
@@ -119,11 +120,11 @@ class Socket:
         if self._reader is not None:
             await asyncio.gather(self._reader, return_exceptions=True)
 
-    async def wait_ended(self, within_s: float) -> bool:
+    async def wait_ended(self, within_s: float, silence_s: float = SILENCE_S) -> bool:
         """Wait until the connection ended, or some seconds. A server that has fallen silent is given up."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.ended.wait(), within_s)
-        if not self.ended.is_set() and time.monotonic() - self._heard_at > SILENCE_S:
+        if not self.ended.is_set() and time.monotonic() - self._heard_at > silence_s:
             self.cut()
             await self.ended.wait()
         return self.ended.is_set()

@@ -329,6 +329,31 @@ async def test_a_server_that_goes_away_names_the_time_to_come_back(modules: Page
     assert 350 <= result < 1500
 
 
+async def test_many_who_lose_a_server_come_back_within_the_time_that_its_ping_named(modules: Page) -> None:
+    result = await play(
+        modules,
+        """
+        const { Backoff } = await import("/assets/shared/backoff.js");
+        Math.random = () => 0.99;
+        const backoff = new Backoff();
+        backoff.spread(4000);
+        const waits = [1, 2, 3, 4, 5].map(() => Math.round(backoff.next()));
+        backoff.wait(0);
+        waits.push(backoff.next());
+
+        await make();
+        ScriptedSocket.now.welcome();
+        ScriptedSocket.now.tell({ t: "ping", spread_ms: 60000 });
+        ScriptedSocket.now.hangUp(1006);
+        await new Promise((done) => setTimeout(done, 1000));
+        return { waits, sockets: ScriptedSocket.all.length, states };
+        """,
+    )
+    assert result["waits"] == [3960, 3960, 3960, 3960, 7920, 0]
+    assert result["sockets"] == 1, "by itself it would have tried again after half a second"
+    assert result["states"] == ["connecting", "live", "reconnecting"]
+
+
 async def test_a_ping_is_answered_and_unknown_frames_do_no_harm(modules: Page) -> None:
     result = await play(
         modules,

@@ -186,7 +186,7 @@ async def test_who_is_silent_for_too_long_is_closed_and_who_answers_is_not(
     settings: Settings, database: Database
 ) -> None:
     shop = await open_shop(database)
-    async with short_of_patience(settings, Pulse(ping_every=0.2, silent_for=6.0)) as url:
+    async with short_of_patience(settings, Pulse(ping_every=0.2, idle_every=0.2, pong_within=6.0)) as url:
         vera, token = await visit(url, shop)
         silent, _ = await visit(url, shop)
         silent.auto_pong = False

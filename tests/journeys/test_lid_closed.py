@@ -59,7 +59,7 @@ async def test_a_closed_laptop_gives_its_chats_back_at_their_places(
         await vic.until(lambda f: f["t"] == "queue" and f["position"] == 1)
 
     with lid_closed():
-        # Silence for 25 s; then half a minute in which she may come back, of which the test waits one second.
+        # A ping without an answer; then half a minute in which she may come back, of which the test waits one second.
         async with asyncio.timeout(60):
             while await present(database, duty.id):
                 await asyncio.sleep(0.2)

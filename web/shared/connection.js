@@ -28,7 +28,7 @@ import { Requests } from "./requests.js";
  *   onFrame: `ev` in order and without holes, and every frame that is not an answer
  */
 
-const SILENT_MS = 40_000;
+const SILENT_MS = 45_000;
 const CONNECT_MS = 12_000;
 const BAD_CREDENTIAL = 4500;
 const BLOCKED_AFTER = 2;
@@ -169,6 +169,7 @@ export class Connection {
         break;
       case "ping":
         this.#socket?.send('{"t":"pong"}');
+        this.#backoff.spread(frame.spread_ms);
         break;
       case "snapshot":
         if (this.#socket instanceof PollSocket) this.#blocked = BLOCKED_AFTER;
