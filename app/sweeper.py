@@ -6,11 +6,13 @@ Every process runs them; each works on rows it can lock, so that two do no harm.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from uuid import UUID
 
 import structlog
+from sqlalchemy import text
 
 from app import clock
 from app.errors import Unavailable
@@ -24,6 +26,15 @@ from app.routing.queue import Queue
 from app.routing.transfers import return_unanswered
 
 log = structlog.get_logger()
+
+GLANCE_S = 0.4
+"""For how long it is taken for known which states there are: less than any duty's pause."""
+_THERE_ARE = text(
+    " UNION ALL ".join(
+        f"SELECT '{state}' WHERE EXISTS (SELECT FROM conversation WHERE state = '{state}')"
+        for state in ("waiting", "offered", "active")
+    )
+)
 
 
 class Sweeper:
@@ -54,27 +65,30 @@ class Sweeper:
         self._departed = departed
         self._look_around = look_around
         self._tasks: list[asyncio.Task[None]] = []
+        self._looking = asyncio.Lock()
+        self._looked_at = 0.0
+        self._states: set[str] = set()
 
     def start(self) -> None:
         """Start all duties."""
-        duties: list[tuple[float, Callable[[], Awaitable[object]]]] = [
-            (0.5, self.expire_offers),
-            (0.5, self._queue.pair_stranded),
-            (1.0, self.bury_dead_gateways),
-            (1.0, self.requeue_from_gone_agents),
-            (1.0, self.return_unanswered),
-            (0.5, self.give_to_everybody),
-            (1.0, self.let_overflow),
-            (2.0, self.ask_for_less),
-            (2.0, self.abandon_for_gone_visitors),
-            (5.0, self._look_around),
-            (2.0, self._queue.settle_doubts),
-            (30.0, self._queue.compare),
-            (600.0, self.forget_expired),
+        duties: list[tuple[float, set[str], Callable[[], Awaitable[object]]]] = [
+            (0.5, {"offered"}, self.expire_offers),
+            (0.5, {"waiting"}, self._queue.pair_stranded),
+            (1.0, set(), self.bury_dead_gateways),
+            (1.0, {"active"}, self.requeue_from_gone_agents),
+            (1.0, {"waiting"}, self.return_unanswered),
+            (0.5, {"waiting"}, self.give_to_everybody),
+            (1.0, {"waiting"}, self.let_overflow),
+            (2.0, {"waiting"}, self.ask_for_less),
+            (2.0, {"waiting", "offered"}, self.abandon_for_gone_visitors),
+            (5.0, set(), self._look_around),
+            (2.0, set(), self._queue.settle_doubts),
+            (30.0, set(), self._queue.compare),
+            (600.0, set(), self.forget_expired),
         ]
         self._tasks = [
-            asyncio.create_task(self._repeat(every_s, duty), name=f"sweeper.{duty.__name__}")
-            for every_s, duty in duties
+            asyncio.create_task(self._repeat(every_s, concerns, duty), name=f"sweeper.{duty.__name__}")
+            for every_s, concerns, duty in duties
         ]
 
     async def stop(self) -> None:
@@ -139,11 +153,26 @@ class Sweeper:
         async with self._work.begin() as work:
             await forget_expired(work.session, clock.now())
 
-    async def _repeat(self, every_s: float, duty: Callable[[], Awaitable[object]]) -> None:
+    async def _states_there_are(self) -> set[str]:
+        """Return the states of open conversations, asked once for all duties of a moment: often there are none."""
+        async with self._looking:
+            if time.monotonic() > self._looked_at + GLANCE_S:
+                async with self._work.begin() as work:
+                    self._states = set((await work.session.scalars(_THERE_ARE)).all())
+                self._looked_at = time.monotonic()
+            return self._states
+
+    async def _repeat(self, every_s: float, concerns: set[str], duty: Callable[[], Awaitable[object]]) -> None:
+        """Do a duty again and again.
+
+        Args:
+            concerns: states; while no conversation is in one of them there is nothing to do. Empty: it is always done.
+        """
         while True:
             await asyncio.sleep(every_s)
             try:
-                await duty()
+                if not concerns or concerns & await self._states_there_are():
+                    await duty()
             except Unavailable as error:
                 log.warning("sweeper.postponed", duty=duty.__name__, error=error.message)
             except Exception:
