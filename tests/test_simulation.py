@@ -8,12 +8,14 @@ from xml.etree import ElementTree
 
 import pytest
 
+from app.routing.patience import ANSWER_S, DECLINED_S, MOST_MISSED
 from app.simulation.arrivals import DAY_S, HOUR_S, Arrival, Demand, drawn
 from app.simulation.comparison import Scene, compare
-from app.simulation.desk import Desk, Visit
+from app.simulation.desk import AWAY_S, Desk
 from app.simulation.figures import figures_of, gini, percentile
 from app.simulation.policy import Policy, policy_of
 from app.simulation.staff import Impossible, Worker, daily, worker_of
+from app.simulation.visit import Visit
 
 BUSY = Demand(
     [70.0], hours=6, patience_s=240, handle_s=480, handle_sd_s=400, skill="de", skill_share=0.3, returning=0.3,
@@ -30,6 +32,9 @@ POLICIES = [
     Policy("in turn", "round_robin", sticky_s=0, capacity=2),
     Policy("idle", "longest_idle", share=1, boost_s=600),
     Policy("more", skills=False, agents=6),
+    Policy("asked", mode="offer", answer_s=9, declined=10, missed=20),
+    Policy("short", limit=3),
+    Policy("helped", "round_robin", limit=8, overflow_s=90, backup=2, mode="offer", declined=5, missed=5),
 ]
 
 
@@ -67,7 +72,7 @@ def test_everybody_is_served_gives_up_is_turned_away_or_still_waits(policy: Poli
         assert (visit.agent is None) == (visit.assigned_s is None) == (visit.ended_s is None)
         if visit.wait_s is not None:
             assert 0 <= visit.wait_s <= visit.arrival.patience_s
-    found = figures_of(policy.name, visits, desk.staff, 60)
+    found = figures_of(policy.name, visits, desk.staff, 60, desk.backup)
     assert found.arrivals == found.served + found.gave_up + found.still_waiting + found.turned_away
     assert found.served == sum(load.chats for load in found.agents)
 
@@ -76,8 +81,8 @@ def test_everybody_is_served_gives_up_is_turned_away_or_still_waits(policy: Poli
 def test_nobody_has_more_chats_than_they_can_or_chats_that_they_cannot(policy: Policy) -> None:
     desk = Desk(busy(), PEOPLE, policy)
     visits = desk.run()
-    able = {worker.name: worker for worker in desk.staff}
-    for worker in desk.staff:
+    able = {worker.name: worker for worker in [*desk.staff, *desk.backup]}
+    for worker in able.values():
         most = min(worker.capacity, policy.share or worker.capacity)
         assert most_at_once(visits, worker.name) <= most
     assert any(most_at_once(visits, worker.name) == worker.capacity for worker in desk.staff) or policy.share
@@ -85,7 +90,9 @@ def test_nobody_has_more_chats_than_they_can_or_chats_that_they_cannot(policy: P
         if visit.agent is not None and visit.assigned_s is not None:
             worker = able[visit.agent]
             assert not policy.skills or set(visit.arrival.skills) <= set(worker.skills)
-            assert any(since <= visit.assigned_s <= until for since, until in worker.shifts)
+            # Who was asked just before the end of their shift still answers.
+            late_s = policy.answer_s if policy.mode == "offer" else 0
+            assert any(since <= visit.assigned_s <= until + late_s for since, until in worker.shifts)
 
 
 def test_the_same_seed_gives_the_same_figures_and_another_others() -> None:
@@ -157,6 +164,75 @@ def test_a_visitor_for_whom_nobody_is_there_is_turned_away_unless_the_line_was_o
     assert (late.agent, late.gave_up_s, late.turned_away) == (None, None, False)
 
 
+def test_who_is_asked_answers_after_a_while_and_a_visitor_who_leaves_meanwhile_gives_the_agent_back() -> None:
+    day = [alone(0, "Vera", patience_s=3), alone(1, "Vic")]
+    vera, vic = Desk(day, [Worker("Ana", 1)], Policy("asked", mode="offer", answer_s=8)).run()
+    assert (vera.agent, vera.gave_up_s) == (None, 3)
+    assert (vic.assigned_s, vic.ended_s) == (3 + 8, 3 + 8 + 100)
+
+
+def test_who_misses_two_in_a_row_is_away_and_who_missed_somebody_is_not_asked_about_them_for_a_minute() -> None:
+    """Ana never answers, Ben always does: the rules are those of `app/routing/offers.py`."""
+
+    class Absent(Random):
+        """Draws a miss for the first answers, then what is accepted."""
+
+        def __init__(self, misses: int) -> None:
+            super().__init__(1)
+            self.misses = misses
+
+        def random(self) -> float:
+            self.misses -= 1
+            return 0.0 if self.misses >= 0 else 0.99
+
+    policy = Policy("asked", mode="offer", answer_s=8, missed=1)
+
+    def run(misses: int, *people: Worker, visitors: int = 1) -> list[Visit]:
+        desk = Desk([alone(number, f"v{number}") for number in range(visitors)], people, policy)
+        desk._chance = Absent(misses)  # pyright: ignore[reportPrivateUsage]
+        return desk.run()
+
+    (vera,) = run(1, Worker("Ana", 1), Worker("Ben", 1))
+    assert (vera.agent, vera.wait_s) == ("Ben", ANSWER_S + 8)
+    (vera,) = run(1, Worker("Ana", 1))
+    assert vera.wait_s == ANSWER_S + DECLINED_S + 8, "nobody else is there: she is asked again a minute later"
+    assert MOST_MISSED == 2
+    vera, vic = run(2, Worker("Ana", 1), visitors=2)
+    # She missed Vera, then Vic, and is away; when she is back, Vera came first.
+    assert vera.wait_s == 2 * ANSWER_S + AWAY_S + 8
+    assert vic.wait_s == 2 * ANSWER_S + AWAY_S + 8 + 100 + 8 - 1
+
+
+def test_a_full_line_takes_nobody_more_and_who_is_being_asked_for_is_not_in_it() -> None:
+    people = [Worker("Ana", 1)]
+    day = [alone(0, "Vera"), alone(1, "Vic"), alone(2, "Vlad"), alone(3, "Vida")]
+    vera, vic, vlad, vida = Desk(day, people, Policy("short", limit=2)).run()
+    assert [each.turned_away for each in (vera, vic, vlad, vida)] == [False, False, False, True]
+    vera, vic, vlad, vida = Desk(day, people, Policy("asked", limit=2, mode="offer")).run()
+    assert [each.turned_away for each in (vera, vic, vlad, vida)] == [False, False, False, True]
+    found = figures_of("short", [vera, vic, vlad, vida], people, 60)
+    assert (found.arrivals, found.served, found.turned_away) == (4, 3, 1)
+
+
+def test_who_waits_long_or_finds_the_line_full_or_nobody_there_goes_to_the_other_team() -> None:
+    people = [Worker("Ana", 1, ("de",), daily("0-8", 1))]
+    helped = Policy("helped", limit=1, overflow_s=30, backup=1)
+    day = [alone(0, "Vera"), alone(1, "Vic", skills=("de",)), alone(2, "Vlad"), alone(9 * HOUR_S, "Vida")]
+    desk = Desk(day, people, helped)
+    vera, vic, vlad, vida = desk.run()
+    assert [each.agent for each in (vera, vic, vlad, vida)] == ["Ana", *3 * ["backup 1"]]
+    assert [each.overflowed for each in (vera, vic, vlad, vida)] == [False, True, True, True]
+    # Vlad found the line full; Vic went over after half a minute, and waits there until Vlad's chat is over.
+    assert [each.wait_s for each in (vic, vlad, vida)] == [101, 0, 0]
+    found = figures_of("helped", [vera, vic, vlad, vida], desk.staff, 60, desk.backup)
+    assert (found.overflowed, found.turned_away) == (3, 0)
+    assert [load.agent for load in found.agents] == ["Ana", "backup 1"]
+    assert found.gini_load == 0, "the other team's agents are not compared"
+    # The other team's one is like Ben, who cannot help.
+    _, vic = Desk(day[:2], [Worker("Ben", 0), *people], helped).run()
+    assert (vic.agent, vic.overflowed) == ("Ana", False)
+
+
 def test_chats_take_longer_beside_others_by_the_formula() -> None:
     day = [alone(0, "Vera"), alone(1, "Vic"), alone(2, "Vlad")]
     visits = Desk(day, [Worker("Ana", 3)], Policy("usual"), slowdown=0.2).run()
@@ -209,7 +285,13 @@ def test_a_policy_is_read_over_what_is_set() -> None:
     words = "mine: strategy=round_robin, capacity=4,skills=off,boost=60,agents=7"
     assert policy_of(words, base) == Policy("mine", "round_robin", 45, 4, 2, False, 60, 7)
     assert policy_of("same", base) == Policy("same", "longest_idle", 45, share=2)
-    for wrong in (":", "a: strategy=manual", "a: skills=yes", "a: share=0", "a: sticky=1.5", "a: colour=red"):
+    asked = policy_of("asked: mode=offer,answer=8,declined=5,missed=3,limit=20,overflow=60,backup=2,share=off", base)
+    assert (asked.mode, asked.answer_s, asked.declined, asked.missed) == ("offer", 8, 5, 3)
+    assert (asked.limit, asked.overflow_s, asked.backup, asked.share) == (20, 60, 2, None)
+    for wrong in (
+        ":", "a: strategy=manual", "a: skills=yes", "a: share=0", "a: sticky=1.5", "a: colour=red", "a: mode=asked",
+        "a: answer=5", "a: mode=offer,answer=21", "a: overflow=60", "a: limit=0", "a: sticky=off",
+    ):  # fmt: skip
         with pytest.raises(Impossible, match="--policy"):
             policy_of(wrong, base)
 
@@ -220,7 +302,7 @@ def test_the_drawing_is_well_formed_whatever_the_names_and_even_without_visitors
     root = ElementTree.fromstring(drawing)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert any(odd.name in (each.text or "") for each in root.iter())
-    assert len(list(root.iter("{http://www.w3.org/2000/svg}polyline"))) == 5
+    assert len(list(root.iter("{http://www.w3.org/2000/svg}polyline"))) == 1 + len(POLICIES)
     assert "prefers-color-scheme" in drawing
     nobody, empty = compare(Scene([], PEOPLE), POLICIES, 3)
     ElementTree.fromstring(empty)

@@ -22,7 +22,7 @@ from app.simulation.arrivals import DAY_S, Demand, drawn
 from app.simulation.comparison import Scene, compare
 from app.simulation.figures import table
 from app.simulation.policy import Policy, policy_of
-from app.simulation.recorded import known_team, members, recorded_arrivals, who_was_there
+from app.simulation.recorded import KnownTeam, known_team, members, recorded_arrivals, who_was_there
 from app.simulation.staff import ALWAYS, Impossible, Shift, Worker, daily, worker_of
 
 MOST_ARRIVALS = 1_000_000
@@ -99,7 +99,8 @@ def simulate(
     policy: Annotated[
         list[str] | None,
         typer.Option(
-            help='"name: strategy=round_robin,sticky=0,capacity=3,share=2,skills=off,boost=60,agents=6"; repeat it.',
+            help='"name: strategy=round_robin,agents=6"; repeat it. Also: sticky=0, capacity=3, share=2, skills=off, '
+            "boost=60, limit=20; mode=offer, answer=8, declined=5, missed=5; overflow=120, backup=2 (docs/queue.md).",
             rich_help_panel=_RULES,
         ),
     ] = None,
@@ -142,7 +143,7 @@ def simulate(
         scene, base = _from_database(scene, team, since, days, shifts, chance, keep_staff=by_hand)
     if since is None:
         scene = replace(scene, arrivals=drawn(demand, chance))
-    policies = [policy_of(words, base) for words in policy or []] or _usual(base)
+    policies = _policies(policy or [], base)
     total = len(scene.arrivals) * len(policies)
     # On a terminal only; click leaves it out elsewhere, but would write the label.
     with typer.progressbar(length=total, file=sys.stderr, hidden=not sys.stderr.isatty(), update_min_steps=500) as bar:
@@ -172,7 +173,7 @@ def _from_database(
         try:
             async with offline_work(settings.database_url) as units, units.begin() as unit:
                 known = await known_team(unit.session, team)
-                filled = scene
+                filled = replace(scene, notes=_notes(known))
                 if since is not None:
                     first = since.replace(tzinfo=UTC)
                     last = first + timedelta(days=days)
@@ -195,8 +196,30 @@ def _from_database(
     return found[0]
 
 
+def _policies(asked: list[str], base: Policy) -> list[Policy]:
+    """Return what is compared; when nothing is said, the team's way and another."""
+    try:
+        found = [policy_of(words, base) for words in asked] or _usual(base)
+        if any(each.strategy == "manual" for each in found):
+            raise Impossible(
+                "this team's agents choose for themselves, which has no rule to simulate: give each policy a "
+                'strategy, as in --policy "in turn: strategy=round_robin".'
+            )
+    except Impossible as error:
+        raise fail(str(error), WRONG_SETTING) from None
+    return found
+
+
+def _notes(known: KnownTeam) -> list[str]:
+    """Return what of a team is not simulated unless a policy says it."""
+    if known.overflows_to is None:
+        return []
+    return [
+        f"{known.name} overflows to {known.overflows_to}: simulated only where a policy says overflow= and backup=."
+    ]
+
+
 def _usual(base: Policy) -> list[Policy]:
-    """Return what is compared when nothing is said: the team's way, and another."""
     other = "round_robin" if base.strategy == "least_busy" else "least_busy"
     return [base, replace(base, name=other.replace("_", " "), strategy=other)]
 

@@ -10,17 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import Invalid
 from app.identity.models import Team
-
-STRATEGIES = ("least_busy", "round_robin", "longest_idle", "manual")
-MODES = ("direct", "offer")
-DAY_S = 86_400
-_BOUNDS = {
-    "share": (1, 100),
-    "queue_limit": (1, 100_000),
-    "overflow_after_s": (0, DAY_S),
-    "choice_after_s": (0, DAY_S),
-    "sticky_s": (1, 3600),
-}
+from app.identity.team_bounds import BOUNDS, MODES, STRATEGIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +41,7 @@ async def set_handing_out(session: AsyncSession, team: Team, wanted: HandingOut)
     if wanted.mode not in MODES:
         raise Invalid("Choose one of the list.", field="mode")
     values = asdict(wanted)
-    for field, (least, most) in _BOUNDS.items():
+    for field, (least, most) in BOUNDS.items():
         if values[field] is not None and not least <= values[field] <= most:
             raise Invalid(f"A number from {least:,} to {most:,}, please, or nothing.", field=field)
     if wanted.overflow_after_s is not None and wanted.overflow_team_id is None:

@@ -23,19 +23,11 @@ from app.infra.work import Work
 from app.routing.assignment import Pair
 from app.routing.availability import ELIGIBLE, MAY_HAVE
 from app.routing.events import OfferMade
+from app.routing.patience import DECLINED_S, MOST_MISSED, seconds_for
 from app.routing.reason import Reasons
 
-CONFIRM_S = 5
-"""Direct mode: the agent's client confirms by itself; silence means that nobody is there."""
-ANSWER_S = 20
-"""Offer mode: somebody reads it and decides."""
 AGENT_GRACE_S = 30
 VISITOR_GRACE_S = 60
-
-DECLINED_S = 60
-"""How long an agent who declined or missed a conversation is not asked about it again."""
-MOST_MISSED = 2
-"""Offers in a row that may run out before an agent gets no new ones; where they are confirmed by themselves, one."""
 
 # The whole condition stands in one statement, so that no two claims can both pass it.
 _TAKE = text(
@@ -141,11 +133,6 @@ def offer(
     lines.append(work, conversation, lines.INTERNAL, "offered", data, now)
     work.record(OfferMade(ConversationId(conversation.id), agent_id, conversation.gen, mode, seconds * 1000))
     work.record(AgentChanged(agent_id))
-
-
-def seconds_for(mode: str) -> int:
-    """Return how long an offer stands."""
-    return CONFIRM_S if mode == "direct" else ANSWER_S
 
 
 async def standing_offers(session: AsyncSession, agent_id: UUID, now: datetime) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ class Scene:
         slowdown: what each further chat at once adds to a chat's length.
         turns_away: whether visitors whom nobody who is there can serve find no line to get in.
         within_s: a visitor served within this was served in time.
+        notes: what of the recorded team is not simulated, to be printed.
     """
 
     arrivals: Sequence[Arrival]
@@ -28,6 +29,7 @@ class Scene:
     slowdown: float = 0.0
     turns_away: bool = True
     within_s: float = 60.0
+    notes: Sequence[str] = ()
 
 
 def compare(
@@ -36,14 +38,16 @@ def compare(
     """Return the figures and their drawing.
 
     Args:
-        seed: what the arrivals were drawn from, to be printed.
+        seed: what the arrivals were drawn from, to be printed, and the answers to offers are.
         tell: called at each arrival of each policy.
     """
-    found = Comparison([], seed, scene.within_s)
+    found = Comparison([], seed, scene.within_s, list(scene.notes))
     waits: list[list[float]] = []
     for policy in policies:
-        desk = Desk(scene.arrivals, scene.staff, policy, slowdown=scene.slowdown, turns_away=scene.turns_away)
+        desk = Desk(
+            scene.arrivals, scene.staff, policy, slowdown=scene.slowdown, turns_away=scene.turns_away, seed=seed
+        )
         visits = desk.run(tell)
-        found.policies.append(figures_of(policy.name, visits, desk.staff, scene.within_s))
+        found.policies.append(figures_of(policy.name, visits, desk.staff, scene.within_s, desk.backup))
         waits.append(sorted(visit.wait_s for visit in visits if visit.wait_s is not None))
     return found, picture(found, waits)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from app.simulation.desk import Visit
 from app.simulation.staff import Worker
+from app.simulation.visit import Visit
 
 
 class Wait(Struct):
@@ -51,8 +51,10 @@ class PolicyFigures(Struct):
     Attributes:
         abandoned: the share of all who got in line that left unserved.
         service_level: the share of the same that got an agent in time.
-        gini_load: how unevenly the agents' work was spread, 0 being evenly.
+        gini_load: how unevenly the team's agents' work was spread, 0 being evenly.
         arrivals, served, gave_up, still_waiting, turned_away: visitors; the first is the sum of the others.
+        overflowed: those of them who waited in the other team's line, at once or after a while.
+        agents: the team's, then those of the other team.
     """
 
     name: str
@@ -66,6 +68,7 @@ class PolicyFigures(Struct):
     gave_up: int
     still_waiting: int
     turned_away: int
+    overflowed: int
     agents: list[Load]
 
 
@@ -74,15 +77,23 @@ class Comparison(Struct):
 
     Attributes:
         within_s: what "in time" means for the service level.
+        notes: what of the recorded team was not simulated, a sentence each.
     """
 
     policies: list[PolicyFigures]
     seed: int
     within_s: float
+    notes: list[str] = field(default_factory=list[str])
 
 
-def figures_of(name: str, visits: Sequence[Visit], staff: Sequence[Worker], within_s: float) -> PolicyFigures:
-    """Add up what became of the arrivals."""
+def figures_of(
+    name: str, visits: Sequence[Visit], staff: Sequence[Worker], within_s: float, backup: Sequence[Worker] = ()
+) -> PolicyFigures:
+    """Add up what became of the arrivals.
+
+    Args:
+        backup: the other team's agents.
+    """
     waits = sorted(visit.wait_s for visit in visits if visit.wait_s is not None)
     gave_up = sum(visit.gave_up_s is not None for visit in visits)
     turned_away = sum(visit.turned_away for visit in visits)
@@ -100,7 +111,8 @@ def figures_of(name: str, visits: Sequence[Visit], staff: Sequence[Worker], with
         gave_up=gave_up,
         still_waiting=in_line - len(waits) - gave_up,
         turned_away=turned_away,
-        agents=loads,
+        overflowed=sum(visit.overflowed for visit in visits),
+        agents=[*loads, *(_load(worker.name, visits) for worker in backup)],
     )
 
 
@@ -137,9 +149,12 @@ def table(compared: Comparison) -> str:
         "true",
     )
     rows = [head, *(_row(each) for each in compared.policies)]
-    if any(each.turned_away for each in compared.policies):
-        away = ("turned away", *(str(each.turned_away) for each in compared.policies))
-        rows = [(*row, cell) for row, cell in zip(rows, away, strict=True)]
+    for title, counts in (
+        ("turned away", [each.turned_away for each in compared.policies]),
+        ("overflowed", [each.overflowed for each in compared.policies]),
+    ):
+        if any(counts):
+            rows = [(*row, cell) for row, cell in zip(rows, (title, *map(str, counts)), strict=True)]
     names = list(dict.fromkeys(load.agent for each in compared.policies for load in each.agents))
     loads = [{load.agent: load for load in each.agents} for each in compared.policies]
     work = [("hours of chats", *(each.name for each in compared.policies))]
@@ -149,7 +164,7 @@ def table(compared: Comparison) -> str:
         "Waits are of those served; the range told should come true for 80 %. off: mean distance of the wait from what "
         "was expected; bias: by how much more was expected."
     )
-    return "\n\n".join((_aligned(rows), _aligned(work), explained))
+    return "\n\n".join((_aligned(rows), _aligned(work), "\n".join((explained, *compared.notes))))
 
 
 def _row(each: PolicyFigures) -> tuple[str, ...]:

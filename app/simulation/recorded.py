@@ -19,8 +19,9 @@ from app.simulation.policy import Policy
 from app.simulation.staff import ALWAYS, Impossible, Shift, Worker, joined
 
 _TEAMS = text(
-    "SELECT id, name, strategy, share, sticky_s FROM team "
-    "WHERE CAST(:name AS text) IS NULL OR lower(name) = lower(:name) ORDER BY name"
+    "SELECT t.id, t.name, t.strategy, t.share, t.sticky_s, t.mode, t.queue_limit, o.name AS overflow "
+    "FROM team t LEFT JOIN team o ON o.id = t.overflow_team_id "
+    "WHERE CAST(:name AS text) IS NULL OR lower(t.name) = lower(:name) ORDER BY t.name"
 )
 _EPISODES = text(
     """
@@ -56,11 +57,17 @@ GROUP BY a.id, date_trunc('day', e.queued_at AT TIME ZONE 'UTC') ORDER BY a.name
 
 @dataclass(frozen=True, slots=True)
 class KnownTeam:
-    """A team of this database, and how it runs its queue now."""
+    """A team of this database, and how it runs its queue now.
+
+    Attributes:
+        overflows_to: another team's name, if there is one. It is not in the policy: how much room it has besides its
+            own visitors nobody recorded.
+    """
 
     id: UUID
     name: str
     policy: Policy
+    overflows_to: str | None = None
 
 
 async def known_team(session: AsyncSession, name: str | None) -> KnownTeam:
@@ -75,9 +82,8 @@ async def known_team(session: AsyncSession, name: str | None) -> KnownTeam:
     if len(rows) > 1:
         raise Impossible(f"say which team, with --team: {', '.join(row.name for row in rows)}.")
     row = rows[0]
-    # A team that chooses by hand has no rule; the usual one stands for it.
-    strategy = "least_busy" if row.strategy == "manual" else row.strategy
-    return KnownTeam(row.id, row.name, Policy("as set", strategy, row.sticky_s or 0, share=row.share))
+    policy = Policy("as set", row.strategy, row.sticky_s or 0, share=row.share, mode=row.mode, limit=row.queue_limit)
+    return KnownTeam(row.id, row.name, policy, row.overflow)
 
 
 async def recorded_arrivals(

@@ -119,6 +119,30 @@ async def test_a_recorded_day_is_replayed_with_who_was_there(
         ]
 
 
+async def test_a_team_as_it_is_set_and_what_of_it_is_not_simulated_is_said(
+    database: Database, settings: Settings, deskbell: Deskbell
+) -> None:
+    async with database.sessions() as session:
+        work = Work(session)
+        team, other = await a_team(work), await a_team(work, "Sales")
+        team.strategy, team.mode, team.queue_limit, team.overflow_team_id = "manual", "offer", 7, other.id
+        await an_agent(work, "Ana", Role.AGENT, team, capacity=2)
+        await session.commit()
+    environment = settings.environment()
+    for words in ((), ("--policy", "in turn: strategy=round_robin", "--policy", "as it is:")):
+        command = await deskbell("simulate", "--team", "Support", *words, **environment)
+        assert await command.ended(patience=400) == 2
+        (line,) = command.output.splitlines()
+        assert "agents choose for themselves" in line
+    figures = await simulated(deskbell, "--team", "Support", "--policy", "in turn: strategy=round_robin", **environment)
+    (note,) = figures["notes"]
+    assert "Support overflows to Sales" in note
+    assert figures["policies"][0]["turned_away"] > 0, "only seven may wait"
+    async with database.sessions() as session:
+        known = await known_team(session, "Support")
+        assert known.policy == Policy("as set", "manual", 30, mode="offer", limit=7)
+
+
 @pytest.mark.parametrize(
     "words",
     [
