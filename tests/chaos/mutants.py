@@ -100,7 +100,7 @@ async def _last_words_lost(field: Field) -> AsyncIterator[None]:
     deaf, deadline = field.house.gateways[0], time.monotonic() + WORD_WITHIN_S
     deaf.to_redis.change(refuse=True)
     deaf.to_redis.reset()
-    # What is said on the other process now is told to nobody here. If more is said, that shows the hole: once again, then.
+    # What is said on the other process now is told to nobody here. More words here would show the hole: then once again.
     while True:
         _talk(field, silent=False)
         await asyncio.sleep(1.0)
