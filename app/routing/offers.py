@@ -207,9 +207,11 @@ async def _miss(work: Work, conversation: Conversation, reason: str, now: dateti
     conversation.reserved_for = conversation.reserved_until = None
     # Where offers are confirmed by themselves, who is silent gets nothing at all until they say so.
     if not passed and (reason == "declined" or await _asks(work.session, conversation)):
+        # One moment for all of them: a row of declines must not keep the first of them out for longer and longer. Once it
+        # has passed, while this one thought about it, another minute begins.
+        if conversation.declined_until is None or conversation.declined_until <= now:
+            conversation.declined, conversation.declined_until = [], now + timedelta(seconds=DECLINED_S)
         conversation.declined = sorted({*conversation.declined, agent_id})
-        # One moment for all of them: a row of declines must not keep the first of them out for longer and longer.
-        conversation.declined_until = conversation.declined_until or now + timedelta(seconds=DECLINED_S)
     await free_slot(work.session, AgentId(agent_id))
     name = await work.session.scalar(select(Agent.name).where(Agent.id == agent_id))
     data = {"agent": {"id": str(agent_id), "name": name}, "reason": reason}

@@ -1,9 +1,10 @@
-"""An agent: takes chats, answers, writes notes, declines, closes, reopens; and now and then is late with a command."""
+"""An agent: takes chats or lets them go, answers, writes notes, passes on, closes, reopens; is late now and then."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import dataclass, field
 
 from tests.chaos.ledger import Frame, Ledger
 from tests.chaos.person import Doors, Person
@@ -12,13 +13,29 @@ from tests.journeys.cast import AgentOnDuty
 MOST_PLACES = 60
 
 
+@dataclass(frozen=True)
+class Shift:
+    """What an agent has to do with others.
+
+    Attributes:
+        duty: their id and session.
+        colleagues, teams: to whom they may pass a conversation on.
+        lateness: how many of their acts are commands for a generation that has passed.
+        helps_themselves: how many of their idle moments they use to take somebody who waits.
+    """
+
+    duty: AgentOnDuty
+    lateness: float
+    helps_themselves: float = 0.5
+    colleagues: list[str] = field(default_factory=list[str])
+    teams: list[str] = field(default_factory=list[str])
+
+
 class Agent(Person):
     """Somebody who answers.
 
-    Args:
-        duty: their id and session.
-        team: of whose conversations they may hear.
-        lateness: how many of their acts are commands for a generation that has passed.
+    Attributes:
+        unwilling: they decline whatever they are asked.
     """
 
     def __init__(
@@ -28,15 +45,12 @@ class Agent(Person):
         doors: Doors,
         chance: random.Random,
         pace: float,
-        duty: AgentOnDuty,
-        team: str,
-        lateness: float,
+        shift: Shift,
     ) -> None:
         super().__init__(name, ledger, doors, chance, pace)
-        self.id = duty.id
-        self._duty = duty
-        self._team = team
-        self._lateness = lateness
+        self.id = shift.duty.id
+        self.shift = shift
+        self.unwilling = False
         self.heads: dict[str, Frame] = {}
         self.me: Frame = {}
         self._past: list[Frame] = []
@@ -54,7 +68,7 @@ class Agent(Person):
         answer = await self.doors.http.post(
             f"{url}/api/ticket",
             json={},
-            headers={"Origin": self.doors.origin, "Cookie": f"deskbell={self._duty.session_token}"},
+            headers={"Origin": self.doors.origin, "Cookie": f"deskbell={self.shift.duty.session_token}"},
         )
         if answer.status_code != 200:
             raise ConnectionError(f"no ticket: {answer.status_code}")
@@ -84,18 +98,14 @@ class Agent(Person):
         elif kind == "me":
             self.me = frame["me"]
         elif kind == "offer":
-            if frame["head"]["team"]["id"] != self._team:
-                self.ledger.anomaly("I15", f"{self.name} was offered a conversation of another team")
             self._answer(frame)
 
     def may_hear(self, frame: Frame) -> str | None:
         return None if frame["c"] in self._seen else "an event of a conversation that is not theirs"
 
     def _look_at(self, head: Frame, *, resumed: bool = False) -> None:
-        if head["team"]["id"] != self._team:
-            self.ledger.anomaly("I15", f"{self.name} heard of a conversation of another team")
-            return
         self._seen.add(head["c"])
+        self.ledger.glimpsed(self.id, head["c"])
         known = self.heads.get(head["c"])
         age = (head["gen"], head["public"], head["internal"])
         if known is not None and age < (known["gen"], known["public"], known["internal"]):
@@ -114,14 +124,19 @@ class Agent(Person):
                         self.fill(head["c"], name)
 
     def _answer(self, offer: Frame) -> None:
-        self._spawn(self._accept(offer["c"], offer["gen"]))
+        self.ledger.glimpsed(self.id, offer["c"])
+        self._spawn(self._decide(offer["c"], offer["gen"], asked=offer["mode"] == "offer"))
 
-    async def _accept(self, c: str, gen: int) -> None:
+    async def _decide(self, c: str, gen: int, *, asked: bool) -> None:
+        """Take an offer or not. A client confirms by itself; who is asked thinks about it, and says no more often."""
         dice = self.chance.random()
         await self.ready.wait()
-        if dice < 0.06 and not self.silent:
+        if asked:
+            await asyncio.sleep(self.chance.uniform(0, 2))
+        declines, answers = (0.20, 0.94) if asked else (0.06, 0.97)
+        if (dice < declines or self.unwilling) and not self.silent:
             await self.command({"t": "offer.decline", "c": c, "gen": gen})
-        elif dice < 0.97 or self.silent:
+        elif dice < answers or self.silent:
             await self.command({"t": "offer.accept", "c": c, "gen": gen})
         # Else nobody is there: the offer runs out, and its agent has to say that they are back.
 
@@ -133,7 +148,7 @@ class Agent(Person):
             await asyncio.sleep(0.5)
             await self.command({"t": "status", "accept": True})
             return
-        if self.chance.random() < self._lateness:
+        if self.chance.random() < self.shift.lateness:
             await self._too_late()
             return
         dice = self.chance.random()
@@ -143,18 +158,32 @@ class Agent(Person):
             return
         c = self.chance.choice(mine)
         head = self.heads[c]
-        if dice < 0.70:
+        if dice < 0.62:
             self.say(c)
-        elif dice < 0.78:
+        elif dice < 0.70:
             self.say(c, "internal")
-        elif dice < 0.84:
+        elif dice < 0.75:
             await self.command({"t": "read", "c": c, "s": self.lane(c, "public").have or 0})
-        elif dice < 0.89:
+        elif dice < 0.82:
             await self.command({"t": "close", "c": c, "gen": head["gen"]})
-        elif dice < 0.91:
+        elif dice < 0.84:
             self.hop()
+        elif dice < 0.95:
+            await self._pass_on(head)
         else:
             await self.command({"t": "typing", "c": c, "on": True})
+
+    async def _pass_on(self, head: Frame) -> None:
+        """To a colleague, of whatever team, or to another team."""
+        teams = [team for team in self.shift.teams if team != head["team"]["id"]]
+        if teams and self.chance.random() < 0.4:
+            to = {"team": self.chance.choice(teams)}
+        elif self.shift.colleagues:
+            to = {"agent": self.chance.choice(self.shift.colleagues)}
+        else:
+            return
+        note = f"{self.name} asks for help" if self.chance.random() < 0.5 else ""
+        await self.command({"t": "transfer", "c": head["c"], "gen": head["gen"], "note": note, **to})
 
     async def _too_late(self) -> None:
         """A command for a generation that has passed: a slow finger, a paused machine."""
@@ -162,15 +191,18 @@ class Agent(Person):
         if not past:
             return
         head = self.chance.choice(past)
-        kind = self.chance.choice(("offer.accept", "offer.decline", "close", "claim", "reopen"))
-        await self.command({"t": kind, "c": head["c"], "gen": head["gen"]})
+        kinds = ("offer.accept", "offer.decline", "close", "claim", "reopen", "transfer")
+        frame: Frame = {"t": self.chance.choice(kinds), "c": head["c"], "gen": head["gen"]}
+        if frame["t"] == "transfer":
+            frame["agent"] = self.chance.choice([*self.shift.colleagues, self.id])
+        await self.command(frame)
 
     async def _about_others(self, dice: float) -> None:
         if self.me.get("load", 99) >= self.me.get("capacity", 0):
             return
         waiting = [h for h in self.heads.values() if h["state"] == "waiting"]
         closed = [h for h in self.heads.values() if h["state"] == "closed"]
-        if waiting and self.chance.random() < 0.5:
+        if waiting and self.chance.random() < self.shift.helps_themselves:
             head = self.chance.choice(waiting)
             await self.command({"t": "claim", "c": head["c"], "gen": head["gen"]})
         elif closed and self.chance.random() < 0.3:

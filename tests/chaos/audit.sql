@@ -11,46 +11,84 @@ CREATE TABLE chaos_audit (
     agent uuid,
     gen bigint,
     before_gen bigint,
-    -- Of the agent who owns it, at this commit.
+    -- Of the agent who owns it, at this commit; `of_team`: those of this conversation's team.
     load int,
     owned int,
+    of_team int,
     capacity int,
     open_stints int,
-    -- At a commit that offers: who of the same lane waits, whom this agent may have, although their (score, id) is
-    -- smaller; and since when that is so.
+    -- The conversation before and after.
+    was conversation,
+    line conversation,
+    -- At a commit by which the queue offers: who else waits in a lane that this agent serves, whom they may have, although
+    -- their (score, id) is smaller; and since when that is so.
     overtook uuid,
     overtook_since timestamptz
 );
 CREATE TABLE chaos_ruled (conversation uuid PRIMARY KEY, at timestamptz NOT NULL);
 CREATE TABLE chaos_went_back (at timestamptz NOT NULL DEFAULT clock_timestamp(), words text NOT NULL);
+CREATE TABLE chaos_not_returned (at timestamptz NOT NULL DEFAULT clock_timestamp(), words text NOT NULL);
 
 CREATE FUNCTION chaos_conversation() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     a record;
     passed record;
+    before conversation;
 BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        before := OLD;
+    END IF;
     -- In one statement: between two another transaction may end, for an acceptance does not lock the agent.
-    SELECT x.load, x.capacity,
-           (SELECT count(*) FROM conversation c WHERE c.agent_id = x.id AND c.state IN ('offered', 'active')) AS owned
+    SELECT x.load, x.capacity, x.skills,
+           (SELECT count(*) FROM conversation c WHERE c.agent_id = x.id AND c.state IN ('offered', 'active')) AS owned,
+           (SELECT count(*) FROM conversation c
+            WHERE c.agent_id = x.id AND c.state IN ('offered', 'active') AND c.team_id = NEW.team_id) AS of_team
     INTO a FROM agent x WHERE x.id = NEW.agent_id;
-    IF NEW.state = 'offered' THEN
+    -- What a person passes to another has no turn.
+    IF NEW.state = 'offered' AND (NEW.passed_by IS NULL OR NEW.returns_at IS NOT NULL) THEN
         SELECT c.id, greatest(c.changed_at, r.at) AS since INTO passed
-        FROM conversation c LEFT JOIN chaos_ruled r ON r.conversation = c.id
-        WHERE c.team_id = NEW.team_id AND c.skills = NEW.skills AND c.state = 'waiting'
+        FROM conversation c JOIN team t ON t.id = c.team_id
+        JOIN team_member tm ON tm.team_id = t.id AND tm.agent_id = NEW.agent_id
+        LEFT JOIN chaos_ruled r ON r.conversation = c.id
+        WHERE t.strategy <> 'manual' AND c.skills <@ a.skills AND c.state = 'waiting'
           AND (c.score, c.id) < (NEW.score, NEW.id)
           AND coalesce(c.reserved_for, NEW.agent_id) = NEW.agent_id AND NOT NEW.agent_id = ANY (c.declined)
+          -- In this team there was room: it went to this one.
+          AND (t.share IS NULL OR t.id = NEW.team_id OR t.share > (
+              SELECT count(*) FROM conversation h
+              WHERE h.agent_id = NEW.agent_id AND h.team_id = t.id AND h.state IN ('offered', 'active')
+          ))
         ORDER BY since LIMIT 1;
-        INSERT INTO chaos_audit (conversation, state, agent, gen, before_gen, load, owned, capacity, open_stints, overtook,
-                                 overtook_since)
+        INSERT INTO chaos_audit (conversation, state, agent, gen, before_gen, load, owned, of_team, capacity, open_stints,
+                                 was, line, overtook, overtook_since)
         VALUES (NEW.id, NEW.state, NEW.agent_id, NEW.gen, CASE TG_OP WHEN 'UPDATE' THEN OLD.gen END, a.load, a.owned,
-                a.capacity, (SELECT count(*) FROM stint s JOIN episode e ON e.id = s.episode_id
-                             WHERE e.conversation_id = NEW.id AND s.ended_at IS NULL), passed.id, passed.since);
+                a.of_team, a.capacity, (SELECT count(*) FROM stint s JOIN episode e ON e.id = s.episode_id
+                                        WHERE e.conversation_id = NEW.id AND s.ended_at IS NULL),
+                before, NEW, passed.id, passed.since);
         RETURN NULL;
     END IF;
-    INSERT INTO chaos_audit (conversation, state, agent, gen, before_gen, load, owned, capacity, open_stints)
-    VALUES (NEW.id, NEW.state, NEW.agent_id, NEW.gen, CASE TG_OP WHEN 'UPDATE' THEN OLD.gen END, a.load, a.owned, a.capacity,
-            (SELECT count(*) FROM stint s JOIN episode e ON e.id = s.episode_id
-             WHERE e.conversation_id = NEW.id AND s.ended_at IS NULL));
+    INSERT INTO chaos_audit (conversation, state, agent, gen, before_gen, load, owned, of_team, capacity, open_stints,
+                             was, line)
+    VALUES (NEW.id, NEW.state, NEW.agent_id, NEW.gen, CASE TG_OP WHEN 'UPDATE' THEN OLD.gen END, a.load, a.owned,
+            a.of_team, a.capacity, (SELECT count(*) FROM stint s JOIN episode e ON e.id = s.episode_id
+                                    WHERE e.conversation_id = NEW.id AND s.ended_at IS NULL),
+            before, NEW);
+    RETURN NULL;
+END $$;
+
+-- What was passed on goes on waiting, and nobody is to get it back any more: is its sender there, with room? Whoever gives
+-- back holds the sender's row; it must not be judged by what became of the sender since this transaction began.
+CREATE FUNCTION chaos_not_returned() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO chaos_not_returned (words)
+    SELECT format('conversation %s waits at generation %s; %s, who passed it on, is there with %s of %s', c.id, c.gen, a.id,
+                  a.load, a.capacity)
+    FROM conversation c JOIN agent a ON a.id = OLD.passed_by
+    WHERE c.id = NEW.id AND c.state = 'waiting' AND c.passed_by IS NULL AND a.active AND a.load < a.capacity
+      AND a.seen_at < now() - interval '5 seconds' AND EXISTS (
+          SELECT 1 FROM presence here JOIN gateway g ON g.id = here.gateway_id
+          WHERE here.subject = a.id AND g.seen_at > now() - interval '10 seconds' AND g.seen_at <= now()
+      );
     RETURN NULL;
 END $$;
 
@@ -88,6 +126,9 @@ CREATE CONSTRAINT TRIGGER chaos_conversation_moved AFTER UPDATE ON conversation
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (OLD.gen <> NEW.gen OR OLD.state <> NEW.state OR OLD.agent_id IS DISTINCT FROM NEW.agent_id)
     EXECUTE FUNCTION chaos_conversation();
+CREATE CONSTRAINT TRIGGER chaos_conversation_not_returned AFTER UPDATE ON conversation
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.passed_by IS NOT NULL AND NEW.passed_by IS NULL)
+    EXECUTE FUNCTION chaos_not_returned();
 CREATE TRIGGER chaos_conversation_ruled AFTER UPDATE ON conversation FOR EACH ROW
     WHEN (OLD.declined <> NEW.declined OR OLD.reserved_for IS DISTINCT FROM NEW.reserved_for)
     EXECUTE FUNCTION chaos_rule();

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from tests.chaos.house import House
 from tests.chaos.invariants import judge
 from tests.chaos.invariants.ownership import overtakings
 from tests.chaos.ledger import Frame
+from tests.chaos.moves import moves
 from tests.chaos.scene import Cast, Scene, set_scene
 from tests.chaos.watch import INDEX_WITHIN_S, Watch
 
@@ -31,6 +33,7 @@ LONG = ("gateway.deploy", "gateway.leave", "gateway.sleep", "redis.cold_rush")
 CAUGHT_UP_WITHIN_S = 15.0
 """I8. The verdict comes at PATIENCE times as long, and later still on a machine that is busy with other things."""
 PATIENCE = 2.0
+RESTS_EVERY = 4
 WORTH_TELLING_S = 3.0
 
 _HEADS = """
@@ -75,6 +78,7 @@ class Manner:
 
     Attributes:
         warm_up_s, calm_s: before the first fault, and after each.
+        rest_s: after every RESTS_EVERY faults and the last: who is passed over in good times is seen only then.
         within_s: no further fault is begun after so many seconds; None means all of the plan.
         caught_up_within_s: the verdict of I8.
         thorough: look at everything in the end. Without it a round stops at the first breach.
@@ -82,6 +86,7 @@ class Manner:
 
     warm_up_s: float = 5.0
     calm_s: float = 1.0
+    rest_s: float = 6.0
     within_s: float | None = None
     caught_up_within_s: float = CAUGHT_UP_WITHIN_S * PATIENCE
     thorough: bool = True
@@ -108,6 +113,7 @@ class Round:
     longest_off_s: float = 0.0
     longest_overtaken_s: float = 0.0
     memory_mb: dict[str, float] = field(default_factory=dict)
+    moves: Counter[str] = field(default_factory=Counter)
 
     def phase_at(self, at: float) -> Phase | None:
         """Return the phase to which a moment belongs."""
@@ -171,7 +177,8 @@ async def play(house: House, seed: int, cast: Cast, steps: Sequence[Step], manne
             await _break(house, played, step, random.Random(f"fault {seed} {number}"))
             if any(played.breaches.values()) and not manner.thorough:
                 return played
-            await _calm(played, watch, manner.calm_s)
+            await _calm(played, watch, manner.calm_s if (number + 1) % RESTS_EVERY else manner.rest_s)
+        await _calm(played, watch, manner.rest_s)
         await _end(house, played, watch)
     except Exception as error:
         # The harness could not go on. What it has seen until now is worth keeping.
@@ -215,6 +222,7 @@ async def _judge(house: House, played: Round, *, final: bool) -> None:
     played.crowding = max(played.crowding, crowding())
     evidence = await gather(house, played.scene, played.outages, played.found, crowding=played.crowding, final=final)
     played.breaches = judge(evidence)
+    played.moves = moves(evidence)
     played.longest_overtaken_s = max((waited_s for _, waited_s in overtakings(evidence)), default=0.0)
 
 

@@ -1,4 +1,4 @@
-"""Each of the six mutants breaks an invariant; the program as it is breaks none under the same faults."""
+"""Each mutant breaks an invariant; the program as it is breaks none under the same faults."""
 
 from __future__ import annotations
 
@@ -6,7 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.mutants import KILLED_AFTER_A_WORD, LAST_WORDS_LOST, MUTANTS, TIMES, TOO_LATE, hunt
+from tests.chaos.faults import Fault
+from tests.chaos.mutants import (
+    CHOOSY,
+    KILLED_AFTER_A_RUMOUR,
+    KILLED_AFTER_AN_OK,
+    LAST_WORDS_LOST,
+    MUTANTS,
+    NOBODY_WANTS_THEM,
+    NOTHING,
+    SMALL,
+    TIMES,
+    TOO_LATE,
+    hunt,
+)
+from tests.chaos.scene import Cast
+
+TALK = (TOO_LATE, "clients.reply_lost", KILLED_AFTER_AN_OK, KILLED_AFTER_A_RUMOUR, "gateway.leave", LAST_WORDS_LOST)
+QUEUE = (NOTHING, NOBODY_WANTS_THEM, NOTHING)
 
 
 @pytest.mark.parametrize("name", sorted(MUTANTS))
@@ -18,9 +35,9 @@ async def test_a_mutant_is_caught(name: str, tmp_path: Path) -> None:
     assert "harness" not in broken, played.breaches["harness"]
 
 
-async def test_the_program_as_it_is_breaks_nothing(tmp_path: Path) -> None:
-    faults = [TOO_LATE, "clients.reply_lost", KILLED_AFTER_A_WORD, "gateway.leave", LAST_WORDS_LOST]
-    played = await hunt(None, faults, tmp_path)
+@pytest.mark.parametrize(("cast", "faults"), [(SMALL, TALK), (CHOOSY, QUEUE)], ids=["talk", "queue"])
+async def test_the_program_as_it_is_breaks_nothing(cast: Cast, faults: list[str | Fault], tmp_path: Path) -> None:
+    played = await hunt(None, faults, tmp_path, cast=cast)
     assert {rule: words for rule, words in played.breaches.items() if words} == {}
     assert len(played.faults) == len(faults)
     assert played.scene.ledger.acks

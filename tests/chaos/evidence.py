@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -27,6 +29,13 @@ _ROWS = """
            m.body ->> 'text' AS text
     FROM message m JOIN conversation c ON c.id = m.conversation_id WHERE c.visitor_id = ANY ($1)
 """
+_TEAMS = """
+    SELECT t.id, t.mode, t.strategy, t.share, t.overflow_team_id, t.overflow_after_s,
+           ARRAY(SELECT agent_id FROM team_member tm WHERE tm.team_id = t.id) AS members
+    FROM team t WHERE t.id = ANY ($1)
+"""
+_SITES = "SELECT id, team_id, skills FROM site WHERE id = ANY ($1)"
+_SKILLS = "SELECT id, skills FROM agent WHERE id = ANY ($1)"
 _AUDIT = """
     SELECT a.*, a.conversation::text AS c, a.agent::text AS who FROM chaos_audit a
     WHERE a.conversation IN (SELECT id FROM conversation WHERE visitor_id = ANY ($1))
@@ -52,6 +61,38 @@ class Outage:
     to_tick: int
 
 
+@dataclass(slots=True, frozen=True)
+class Turn:
+    """What one transaction did to a conversation.
+
+    Attributes:
+        at: its end.
+        was, line: the conversation before and after.
+        of_team: how many of this conversation's team its agent has then.
+    """
+
+    c: str
+    at: datetime
+    was: Frame
+    line: Frame
+    of_team: int
+
+    @property
+    def moved(self) -> tuple[str, str]:
+        """The states before and after."""
+        return self.was["state"], self.line["state"]
+
+    @property
+    def is_queues(self) -> bool:
+        """Whether the queue put it before an agent."""
+        return self.moved == ("waiting", "offered")
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether its agent passed it on."""
+        return self.was["state"] == "active" and self.line["passed_by"] is not None
+
+
 @dataclass(slots=True)
 class Evidence:
     """All that a judge may look at.
@@ -59,6 +100,8 @@ class Evidence:
     Attributes:
         tick: what happened in the ledger later is not judged yet.
         heads, rows, audit: of this round's conversations; heads and rows are of one moment.
+        not_returned: what was passed on, and not given back although it could have been.
+        teams, sites, skills: how they are set, by id; what each agent can do.
         crowding: the most that the machine has been crowded by others in this round, see `crowding`.
         final: everybody has fallen silent and caught up: what must be so in the end may be judged too.
         found: what watchers found while it ran: (invariant, words).
@@ -74,6 +117,10 @@ class Evidence:
     crowding: float
     final: bool
     found: list[tuple[str, str]] = field(default_factory=list)
+    not_returned: list[str] = field(default_factory=list)
+    teams: dict[UUID, Frame] = field(default_factory=dict)
+    sites: dict[UUID, Frame] = field(default_factory=dict)
+    skills: dict[UUID, set[str]] = field(default_factory=dict)
 
     def acknowledged(self) -> list[Sent]:
         """Return the messages whose acknowledgement is to be judged."""
@@ -104,6 +151,18 @@ class Evidence:
                 last[row["c"], row["xid"]] = row
         return list(last.values())
 
+    def turns(self) -> list[Turn]:
+        """Return what became of conversations, transaction by transaction, in the order of the commits."""
+        before: dict[tuple[Any, Any], Frame] = {}
+        for row in self.audit:
+            if row["c"] is not None:
+                before.setdefault((row["c"], row["xid"]), row["was"])
+        return [
+            Turn(row["c"], row["at"], was, row["line"], row["of_team"])
+            for row in self.commits()
+            if (was := before[row["c"], row["xid"]]) is not None
+        ]
+
 
 async def gather(
     house: House,
@@ -123,6 +182,12 @@ async def gather(
             rows = [dict(row) for row in await connection.fetch(_ROWS, scene.visitor_ids)]
             audit = [dict(row) for row in await connection.fetch(_AUDIT, scene.visitor_ids, scene.agent_ids)]
             back = [row["words"] for row in await connection.fetch("SELECT words FROM chaos_went_back")]
+            kept = [row["words"] for row in await connection.fetch("SELECT words FROM chaos_not_returned")]
+            teams = {row["id"]: dict(row) for row in await connection.fetch(_TEAMS, scene.team_ids)}
+            sites = {row["id"]: dict(row) for row in await connection.fetch(_SITES, scene.site_ids)}
+            skills = {row["id"]: set(row["skills"]) for row in await connection.fetch(_SKILLS, scene.agent_ids)}
     finally:
         await connection.close()
-    return Evidence(scene.ledger, tick, heads, rows, audit, back, outages, crowding, final, found)
+    return Evidence(
+        scene.ledger, tick, heads, rows, audit, back, outages, crowding, final, found, kept, teams, sites, skills
+    )

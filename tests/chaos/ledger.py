@@ -80,6 +80,7 @@ class Ledger:
         sends: by message id.
         readings: every client's, of every lane.
         fenced: the commands that were carried out.
+        glimpses: when an agent first heard of a conversation: (agent, conversation) → tick.
         anomalies: what an actor saw that may not be: (invariant, words).
         acks, deliveries: (moment of the first sending, seconds it took).
         notices: when clients noticed that something was wrong (monotonic seconds).
@@ -88,6 +89,7 @@ class Ledger:
     sends: dict[str, Sent] = field(default_factory=dict)
     readings: list[Reading] = field(default_factory=list)
     fenced: list[Fenced] = field(default_factory=list)
+    glimpses: dict[tuple[str, str], int] = field(default_factory=dict)
     anomalies: list[tuple[str, str]] = field(default_factory=list)
     acks: list[tuple[float, float]] = field(default_factory=list)
     deliveries: list[tuple[float, float]] = field(default_factory=list)
@@ -133,6 +135,11 @@ class Ledger:
         sent = self.sends.get(frame["m"])
         if live and sent is not None and sent.sender != reading.who and sent.sent_at:
             self.deliveries.append((sent.sent_at, time.monotonic() - sent.sent_at))
+
+    def glimpsed(self, who: str, c: str) -> None:
+        """An agent heard of a conversation."""
+        if (who, c) not in self.glimpses:
+            self.glimpses[who, c] = self.tick()
 
     def anomaly(self, invariant: str, words: str) -> None:
         """An actor saw what may not be."""

@@ -290,7 +290,11 @@ class Person(ABC):
                 answer = await socket.command({"t": "sync", "c": c, "lane": lane, "after": place.have or 0})
                 place.page(answer["events"])
                 more = answer["more"]
-        except (*LOST, Refused):
+        except (*LOST, Refused) as error:
+            if isinstance(error, Refused) and error.code == "not_found":
+                # It is another's by now.
+                place.fetching = False
+                return
             await asyncio.sleep(0.5)
         place.fetched()
         if place.behind:

@@ -41,6 +41,7 @@ def summary(rounds: Sequence[Round]) -> dict[str, Any]:
         "seed": rounds[0].seed if len(rounds) == 1 else [each.seed for each in rounds],
         "faults": dict(Counter(phase.name for each in rounds for phase in each.faults)),
         "acked": sum(len(each.scene.ledger.acks) for each in rounds),
+        "moves": dict(sorted(sum((each.moves for each in rounds), Counter[str]()).items())),
         "lost": count["I1"],
         "doubled": count["I3"],
         "reordered": count["I6"] + count["I7"],

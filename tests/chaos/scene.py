@@ -4,35 +4,80 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 import httpx2
+from sqlalchemy import update
 
 from app.contacts.models import Visitor as VisitorRow
+from app.identity.models import Site as SiteRow
+from app.identity.models import Team, TeamMember
 from app.identity.tokens import issue_visitor_token
 from app.ids import SiteId, VisitorId, uuid7
-from tests.chaos.agent import Agent
+from tests.chaos.agent import Agent, Shift
 from tests.chaos.house import ORIGIN, SECRET, House
 from tests.chaos.ledger import Ledger
 from tests.chaos.person import Doors
 from tests.chaos.visitor import Visitor
-from tests.journeys.cast import Shop, open_shop
+from tests.journeys.cast import AgentOnDuty, Shop, open_shop
+
+
+@dataclass(frozen=True)
+class Crew:
+    """A team of a shop.
+
+    Attributes:
+        agents: what each of them can do.
+        lent: how many of the first team's agents are members, too.
+        mode, strategy, share: as in `app.identity.models.Team`.
+        helps_itself: how many of their idle moments its agents use to take somebody who waits.
+    """
+
+    agents: tuple[tuple[str, ...], ...] = ((),)
+    lent: int = 0
+    mode: str = "direct"
+    strategy: str = "least_busy"
+    share: int | None = None
+    helps_itself: float = 0.5
+
+
+@dataclass(frozen=True)
+class Business:
+    """A shop: visitors of one site, and its teams. The site's is the first.
+
+    Attributes:
+        overflow_after_s: after so long the second team takes over from the first.
+        needs: what every agent of its visitors must be able to do.
+        languages: what its visitors' browsers speak, in turn.
+    """
+
+    visitors: int
+    crews: tuple[Crew, ...]
+    overflow_after_s: int | None = None
+    needs: tuple[str, ...] = ()
+    languages: tuple[str | None, ...] = (None,)
+
+
+BUSINESSES = (
+    Business(20, (Crew(agents=((), (), (), ())), Crew(agents=((),), strategy="manual", helps_itself=0.1))),
+    Business(8, (Crew(agents=((), ())),)),
+)
 
 
 @dataclass(frozen=True)
 class Cast:
-    """How many people there are.
+    """How many people there are, and of what kind.
 
     Attributes:
-        visitors, agents, capacity: of each shop. More visitors than room: some always wait.
+        capacity: of each agent. More visitors than room: some always wait.
         pace: mean seconds between two acts of one person.
         lateness: how many of an agent's acts come too late.
     """
 
-    visitors: tuple[int, ...] = (20, 8)
-    agents: tuple[int, ...] = (4, 2)
+    businesses: tuple[Business, ...] = BUSINESSES
     capacity: int = 4
     pace: float = 0.6
     lateness: float = 0.06
@@ -44,9 +89,10 @@ class Scene:
 
     ledger: Ledger
     doors: Doors
-    shops: list[Shop]
-    visitors: list[Visitor]
-    agents: list[Agent]
+    shops: list[Shop] = field(default_factory=list)
+    team_ids: list[UUID] = field(default_factory=list)
+    visitors: list[Visitor] = field(default_factory=list)
+    agents: list[Agent] = field(default_factory=list)
 
     @property
     def people(self) -> list[Visitor | Agent]:
@@ -61,8 +107,8 @@ class Scene:
         return [UUID(agent.id) for agent in self.agents]
 
     @property
-    def team_ids(self) -> list[UUID]:
-        return [UUID(str(shop.team_id)) for shop in self.shops]
+    def site_ids(self) -> list[UUID]:
+        return [UUID(str(shop.site_id)) for shop in self.shops]
 
     async def strike(self) -> None:
         """Send everybody home."""
@@ -77,20 +123,65 @@ async def set_scene(house: House, cast: Cast, seed: int) -> Scene:
     limits = httpx2.Limits(max_keepalive_connections=0)
     http = httpx2.AsyncClient(timeout=6, trust_env=False, verify=False, limits=limits)
     doors = Doors(house.doors, ORIGIN, http)
-    scene = Scene(ledger, doors, [], [], [])
-    for number, (visitors, agents) in enumerate(zip(cast.visitors, cast.agents, strict=True)):
+    scene = Scene(ledger, doors)
+    for number, business in enumerate(cast.businesses):
         shop = await open_shop(house.database)
         scene.shops.append(shop)
-        for index in range(agents):
-            name = f"agent-{number}{index}"
-            duty = await shop.hire(name, capacity=cast.capacity)
+        await _staff(house, scene, cast, seed, shop, business, number)
+        site = {"skills": list(business.needs), "by_language": any(business.languages)}
+        await _set(house, SiteRow, shop.site_id, site)
+        for index, (visitor_id, token) in enumerate(await make_visitors(house, shop, business.visitors)):
+            name, language = f"visitor-{number}{index}", business.languages[index % len(business.languages)]
             chance = random.Random(f"{seed} {name}")
-            scene.agents.append(Agent(name, ledger, doors, chance, cast.pace, duty, str(shop.team_id), cast.lateness))
-        names = [f"visitor-{number}{index}" for index in range(visitors)]
-        for name, (visitor_id, token) in zip(names, await make_visitors(house, shop, visitors), strict=True):
-            chance = random.Random(f"{seed} {name}")
-            scene.visitors.append(Visitor(name, ledger, doors, chance, cast.pace, visitor_id, token))
+            scene.visitors.append(Visitor(name, ledger, doors, chance, cast.pace, visitor_id, token, language))
     return scene
+
+
+async def _staff(
+    house: House, scene: Scene, cast: Cast, seed: int, shop: Shop, business: Business, number: int
+) -> None:
+    """Make a shop's teams and their agents."""
+    teams: list[UUID] = []
+    duties: list[tuple[AgentOnDuty, Crew]] = []
+    for index, crew in enumerate(business.crews):
+        team = UUID(str(shop.team_id)) if index == 0 else await _team(house)
+        teams.append(team)
+        await _set(house, Team, team, {"mode": crew.mode, "strategy": crew.strategy, "share": crew.share})
+        first = [duty for duty, _ in duties[: crew.lent]]
+        await _add(house, team, first)
+        for skills in crew.agents:
+            name = f"agent-{number}{len(duties)}"
+            duty = await replace(shop, team_id=team).hire(name, capacity=cast.capacity, skills=skills)
+            duties.append((duty, crew))
+    if business.overflow_after_s is not None:
+        over = {"overflow_team_id": teams[1], "overflow_after_s": business.overflow_after_s}
+        await _set(house, Team, teams[0], over)
+    scene.team_ids += teams
+    for duty, crew in duties:
+        colleagues = [other.id for other, _ in duties if other is not duty]
+        shift = Shift(duty, cast.lateness, crew.helps_itself, colleagues, [str(team) for team in teams])
+        chance = random.Random(f"{seed} {duty.name}")
+        scene.agents.append(Agent(duty.name, scene.ledger, scene.doors, chance, cast.pace, shift))
+
+
+async def _team(house: House) -> UUID:
+    async with house.database.sessions() as session:
+        team = Team(id=uuid7(), name=f"Others {uuid7().hex[-6:]}")
+        session.add(team)
+        await session.commit()
+    return team.id
+
+
+async def _add(house: House, team: UUID, duties: Sequence[AgentOnDuty]) -> None:
+    async with house.database.sessions() as session:
+        session.add_all(TeamMember(team_id=team, agent_id=UUID(duty.id)) for duty in duties)
+        await session.commit()
+
+
+async def _set(house: House, kind: type[Team] | type[SiteRow], row: object, values: Mapping[str, object]) -> None:
+    async with house.database.sessions() as session:
+        await session.execute(update(kind).where(kind.id == row).values(**values))
+        await session.commit()
 
 
 async def make_visitors(house: House, shop: Shop, count: int) -> list[tuple[str, str]]:

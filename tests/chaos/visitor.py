@@ -16,14 +16,24 @@ class Visitor(Person):
     Args:
         visitor_id: theirs, as in the database.
         token: theirs.
+        language: what their browser speaks.
     """
 
     def __init__(
-        self, name: str, ledger: Ledger, doors: Doors, chance: random.Random, pace: float, visitor_id: str, token: str
+        self,
+        name: str,
+        ledger: Ledger,
+        doors: Doors,
+        chance: random.Random,
+        pace: float,
+        visitor_id: str,
+        token: str,
+        language: str | None,
     ) -> None:
         super().__init__(name, ledger, doors, chance, pace)
         self.id = visitor_id
         self._token = token
+        self._ask: Frame = {"t": "start", "name": name, **({"language": language} if language else {})}
         self.c: str | None = None
         self.state = "closed"
         self._early: set[str] = set()
@@ -111,7 +121,7 @@ class Visitor(Person):
             if dice < 0.6:
                 await self.command({"t": "rate", "c": self.c, "score": self.chance.randint(1, 5)})
             return
-        answer = await self.command({"t": "start", "name": self.name})
+        answer = await self.command(self._ask)
         if answer is not None:
             fresh = self.c is None
             self._adopt(answer["conversation"])

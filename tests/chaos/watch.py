@@ -1,4 +1,4 @@
-"""What only shows when one looks again and again: the queue's index, and who waits beside a free agent."""
+"""What only shows when one looks again and again: the queue's index, who waits beside a free agent, what is overdue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from app.infra.presence import live_sql
-from app.infra.redis import FAILURES, members
+from app.infra.redis import FAILURES, keys_like, members
 from tests.chaos.crowding import crowding
 from tests.chaos.house import House
 from tests.chaos.scene import Scene
@@ -18,18 +18,43 @@ EVERY_S = 0.25
 BESIDE_EACH_OTHER_S = 3.0
 """I13, in good times. Pairing takes milliseconds; what it missed is found by a sweep that comes every half second and
 looks at those who have waited for a second. As long again for three servers and everybody else on two cores."""
+OVERDUE_S = 4.0
+"""I22, in good times. The clock's duties come every half second or second; as much again as for I13."""
 INDEX_WITHIN_S = 40.0
 """I12. The sweep that compares Redis with Postgres comes every 30 s, or 2 s after somebody was in doubt; no fault keeps
 both away from it for longer than 8 s."""
 
-# Who waits, and whether somebody could take them now. As the rules say it, not as the code does.
+# Who waits, in which lane, and whether somebody could take them now. As the rules say it, not as the code does.
 _WAITING = f"""
-    SELECT c.team_id::text AS team, c.id::text AS c, c.gen, EXISTS (
-        SELECT 1 FROM team_member tm JOIN agent a ON a.id = tm.agent_id
+    SELECT c.id::text AS c, c.gen, array_to_string(ARRAY[c.team_id::text] || c.skills, '+') AS lane, EXISTS (
+        SELECT 1 FROM team_member tm JOIN agent a ON a.id = tm.agent_id JOIN team t ON t.id = tm.team_id
         WHERE tm.team_id = c.team_id AND a.active AND a.accepting AND a.load < a.capacity AND {live_sql("a.id")}
           AND a.skills @> c.skills AND coalesce(c.reserved_for, a.id) = a.id AND NOT a.id = ANY (c.declined)
+          AND t.strategy <> 'manual' AND (t.share IS NULL OR t.share > (
+              SELECT count(*) FROM conversation h
+              WHERE h.agent_id = a.id AND h.team_id = t.id AND h.state IN ('offered', 'active')
+          ))
     ) AS could_be_served
     FROM conversation c WHERE c.state = 'waiting' AND c.team_id = ANY ($1)
+"""
+# What a clock should have ended.
+_OVERDUE = f"""
+    SELECT c.id::text AS c, c.gen, 'is offered, and its time is over' AS what
+    FROM conversation c WHERE c.state = 'offered' AND c.team_id = ANY ($1) AND c.offer_expires_at < now()
+    UNION ALL SELECT c.id::text, c.gen, 'was passed to a team, and does not come back'
+    FROM conversation c WHERE c.state = 'waiting' AND c.team_id = ANY ($1) AND c.returns_at < now()
+    UNION ALL SELECT c.id::text, c.gen, 'is kept for somebody, or from somebody, for too long'
+    FROM conversation c WHERE c.state = 'waiting' AND c.team_id = ANY ($1) AND (
+        c.reserved_for IS NOT NULL AND c.reserved_until < now() OR c.declined <> '{{}}' AND c.declined_until < now()
+    )
+    UNION ALL SELECT c.id::text, c.gen, 'does not overflow'
+    FROM conversation c JOIN team t ON t.id = c.team_id
+    WHERE c.state = 'waiting' AND c.team_id = ANY ($1) AND NOT c.overflowed AND c.returns_at IS NULL
+      AND c.assigned_at IS NULL AND c.queued_at < now() - make_interval(secs => t.overflow_after_s) AND EXISTS (
+        SELECT 1 FROM team_member tm JOIN agent a ON a.id = tm.agent_id
+        WHERE tm.team_id = t.overflow_team_id AND a.active AND a.accepting AND a.skills @> c.skills
+          AND {live_sql("a.id")}
+    )
 """
 
 
@@ -51,6 +76,7 @@ class Watch:
         self._scene = scene
         self._found = found
         self._beside: dict[tuple[str, int], float] = {}
+        self._overdue: dict[tuple[str, int, str], float] = {}
         self._off: dict[tuple[str, int, str], float] = {}
         self._reported: set[object] = set()
         self._looked_at = time.monotonic()
@@ -68,6 +94,7 @@ class Watch:
             except (*FAILURES, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 # What cannot be seen is not judged.
                 self._beside.clear()
+                self._overdue.clear()
                 self._off.clear()
             await asyncio.sleep(EVERY_S)
 
@@ -79,24 +106,32 @@ class Watch:
     async def _look(self) -> None:
         teams = self._scene.team_ids
         before = await self._waiting(teams)
-        indexed: set[str] = set()
+        indexed: set[tuple[str, str]] = set()
+        root = self._house.keys.queue("")
         async with self._house.redis() as redis:
-            for team in teams:
-                indexed |= await members(redis, self._house.keys.queue(str(team)))
+            for key in await keys_like(redis, self._house.keys.queue("*")):
+                lane = key.removeprefix(root)
+                if lane.partition("+")[0] in map(str, teams):
+                    indexed |= {(c, lane) for c in await members(redis, key)}
         waiting = {(row["c"], row["gen"]): row for row in await self._waiting(teams)}
         now = self._now()
         # Who waited before and after the look at Redis, unchanged, should be in it; who waited at neither should not.
         steady = {key for key in ((row["c"], row["gen"]) for row in before) if key in waiting}
-        known = {row["c"] for row in before} | {c for c, _ in waiting}
-        off = {(*key, "is missing in Redis") for key in steady if key[0] not in indexed}
-        off |= {(c, 0, "waits in Redis only") for c in indexed - known}
+        known = {(row["c"], row["lane"]) for row in (*before, *waiting.values())}
+        off = {(*key, "is missing in Redis") for key in steady if (key[0], waiting[key]["lane"]) not in indexed}
+        off |= {(c, 0, f"waits in Redis only, in {lane}") for c, lane in indexed - known}
         self._off = {key: self._off.get(key, now) for key in off}
         for key, since in self._off.items():
             self.longest_off_s = max(self.longest_off_s, now - since)
             self._report(key, now - since, INDEX_WITHIN_S, "I12", f"{key[0]} {key[2]}")
         if self.calm_since is None:
             self._beside.clear()
+            self._overdue.clear()
             return
+        overdue = {(row["c"], row["gen"], row["what"]) for row in await self._house.sql(_OVERDUE, teams)}
+        self._overdue = {key: self._overdue.get(key, now) for key in overdue}
+        for key, since in self._overdue.items():
+            self._report(key, now - since, OVERDUE_S, "I22", f"{key[0]} {key[2]}")
         beside = {key for key, row in waiting.items() if row["could_be_served"]}
         self._beside = {key: self._beside.get(key, now) for key in beside}
         for key, since in self._beside.items():

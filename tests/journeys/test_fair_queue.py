@@ -162,6 +162,24 @@ async def test_who_declines_is_not_asked_again_while_others_are(stage: Stage) ->
     assert tuple(rows[0]) == ([], None)
 
 
+async def test_who_declines_late_is_not_asked_again_either(stage: Stage) -> None:
+    shop = await a_shop(stage, mode="offer")
+    ana, ben = await stage.agent(await shop.hire("Ana")), await stage.agent(await shop.hire("Ben"))
+    ana.auto_accept = ben.auto_accept = False
+    _, c = await asks(stage, shop)
+    offer = await offered(ana, c)
+    await ana.command({"t": "offer.decline", "c": c, "gen": offer["gen"]})
+    second = await offered(ben, c)
+    # Ana's minute passes while Ben thinks about it.
+    await stage.sql("UPDATE conversation SET declined_until = now() WHERE id = :c", c=UUID(c))
+    seen = len(ana.log)
+    await ben.command({"t": "offer.decline", "c": c, "gen": second["gen"]})
+    await offered(ana, c, after=seen)
+    kept_from = "SELECT declined FROM conversation WHERE id = :c AND declined_until > now() + interval '30 seconds'"
+    (row,) = await stage.sql(kept_from, c=UUID(c))
+    assert len(row.declined) == 1, "Ben has a minute of his own"
+
+
 async def test_two_offers_in_a_row_that_run_out_send_an_agent_away(stage: Stage) -> None:
     shop = await a_shop(stage, mode="offer")
     duty = await shop.hire("Ana", capacity=9)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from tests.chaos.evidence import Evidence
 
-MODULES = ("messages", "ownership", "outside")
+MODULES = ("messages", "ownership", "queue", "outside")
 Judge = Callable[[Evidence], Iterator[str]]
 
 
@@ -35,6 +35,7 @@ WATCHED = {
     "I13": "a free eligible agent and a waiting visitor do not coexist outside faults",
     "I15": "no event reaches a non-participant; no internal lane reaches a visitor",
     "I18": "sockets, connections and keys return to baseline",
+    "I22": "nothing outlasts its time: offers, transfers, what is kept for somebody, a wait that overflows",
     "spread": "a process that leaves spreads its clients' return over the window",
 }
 """Rules of which the breaches are noted by actors and watchers."""

@@ -1,11 +1,26 @@
-"""What holds whatever is broken outside: marks, and who may acknowledge what while a server is away."""
+"""What holds whatever is broken outside: who hears what, marks, and who may acknowledge what while a server is away."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from tests.chaos.evidence import Evidence
 from tests.chaos.invariants import invariant
+
+
+@invariant("I15")
+def agents_hear_of_their_own(evidence: Evidence) -> Iterator[str]:
+    """An agent hears of a conversation that was in a line of their teams, or before them."""
+    concerned: defaultdict[str, set[str]] = defaultdict(set)
+    for row in evidence.commits():
+        for team in [row["line"]["team_id"], *([row["was"]["team_id"]] if row["was"] else [])]:
+            concerned[row["c"]] |= {str(agent) for agent in evidence.teams[team]["members"]}
+        if row["who"] is not None:
+            concerned[row["c"]].add(row["who"])
+    for (who, c), tick in evidence.ledger.glimpses.items():
+        if tick <= evidence.tick and who not in concerned[c]:
+            yield f"{who} heard of {c}, which was never before them nor in a line of theirs"
 
 
 @invariant("I16")

@@ -1,8 +1,4 @@
-"""Conversations and agents: one owner, one state, no more than an agent can take, nobody passed over.
-
-Skills, transfers and offers that an agent may think about come with the fair queue: their invariants belong here,
-judged from `evidence.commits()`, which already holds every change of owner in the order of the commits.
-"""
+"""Conversations and agents: one owner, one state, no more than an agent can take, nobody passed over."""
 
 from __future__ import annotations
 
@@ -37,9 +33,12 @@ def one_owner_and_rising_generations(evidence: Evidence) -> Iterator[str]:
 def late_commands_are_refused(evidence: Evidence) -> Iterator[str]:
     """A fenced command is carried out at the generation that it names, and by one agent only."""
     done: dict[tuple[str, int], str] = {}
+    # What comes back to its sender as it is declined moves twice in one transaction.
+    began = {(turn.c, turn.line["gen"]): turn.was["gen"] for turn in evidence.turns()}
     for fenced in evidence.ledger.fenced:
-        if fenced.answered != fenced.gen + 1:
-            yield f"{fenced.command} for {fenced.c} at {fenced.gen} was carried out at {fenced.answered - 1}"
+        found = began.get((fenced.c, fenced.answered), fenced.gen)
+        if found != fenced.gen or fenced.answered <= fenced.gen:
+            yield f"{fenced.command} for {fenced.c} at {fenced.gen} was carried out at {found}"
         other = done.setdefault((fenced.c, fenced.answered), fenced.who)
         if other != fenced.who:
             yield f"{fenced.who} and {other} both made generation {fenced.answered} of {fenced.c}"
