@@ -18,8 +18,10 @@ from app.ids import SiteId, VisitorId, uuid7
 from app.infra.database import Database, asyncpg_url
 from app.settings import Settings
 from tests.conftest import FreshDatabase, StartServer
-from tests.journeys.audited import breaches, judge_lines, watch_commits, what_was_seen
+from tests.journeys.audited import breaches, watch_commits, what_was_seen
 from tests.journeys.cast import Shop, open_shop
+from tests.journeys.index_log import watched_index
+from tests.journeys.lines_judged import judge_lines
 from tests.journeys.racers import Race, Racer, insist
 from tests.journeys.wire_client import WireClient
 
@@ -27,15 +29,12 @@ SEED = int(os.environ.get("SEED", "1"))
 PROCESSES = 4
 AGENTS = 20
 CAPACITY = 3
-ARRIVALS = int(os.environ.get("ARRIVALS", "150"))
-"""300 on a machine of one's own."""
-ARRIVE_WITHIN_S = ARRIVALS / 30
-CLAIMS = ARRIVALS * 2 // 3
+ARRIVALS = 300
+ARRIVE_WITHIN_S = 10.0
+CLAIMS = 200
 LEAVES = 0.03
-PATIENCE_S = 300.0
-UNDER_WAY = 2 * AGENTS // 2 * CAPACITY
-"""From the index to Postgres as many as a team has slots are under way at once, and what was refused goes round once
-more; there they arrive in any order. Whoever was lost from the index would be passed by all who come later."""
+PATIENCE_S = 900.0
+"""A machine may be slow: what is judged is order."""
 
 
 @pytest.mark.slow
@@ -65,39 +64,40 @@ async def test_whatever_they_do_at_once_there_is_one_owner_and_nobody_is_forgott
         # One team is asked, the other's agents get what there is.
         await sql.execute("UPDATE team SET mode = 'offer' WHERE id = $1", shops[1].team_id)
         race = Race(CLAIMS)
-        racers = await agents(shops, doors, race, random, people)
-        began = datetime.now(UTC)
-        working = [asyncio.create_task(racer.work()) for racer in racers]
-        async with asyncio.timeout(PATIENCE_S):
-            visits = await visitors(database, settings, shops, doors, random, people)
-            await asyncio.gather(*(arrive(*visit) for visit in visits))
-            arrived = datetime.now(UTC)
-            while await sql.fetchval("SELECT count(*) FROM conversation WHERE state <> 'closed'"):
-                for each in working:
-                    if each.done():
-                        each.result()
-                await asyncio.sleep(0.1)
-        over = datetime.now(UTC)
-        for each in working:
-            each.cancel()
-        await asyncio.gather(*working, return_exceptions=True)
+        async with watched_index(settings.redis_url, settings.redis_prefix) as steps:
+            racers = await agents(shops, doors, race, random, people)
+            began = datetime.now(UTC)
+            working = [asyncio.create_task(racer.work()) for racer in racers]
+            async with asyncio.timeout(PATIENCE_S):
+                visits = await visitors(database, settings, shops, doors, random, people)
+                await asyncio.gather(*(arrive(*visit) for visit in visits))
+                arrived = datetime.now(UTC)
+                while await sql.fetchval("SELECT count(*) FROM conversation WHERE state <> 'closed'"):
+                    for each in working:
+                        if each.done():
+                            each.result()
+                    await asyncio.sleep(0.1)
+            over = datetime.now(UTC)
+            for each in working:
+                each.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
 
         evidence = await what_was_seen(sql, race.fenced)
         assert breaches(evidence) == []
         teams = {row[0]: row[1] for row in await sql.fetch("SELECT agent_id, team_id FROM team_member")}
-        line = judge_lines(evidence.audit, evidence.commits(), teams)
+        line = judge_lines(evidence.audit, evidence.commits(), teams, steps)
         print(
             f"\nrace: seed {SEED}, {ARRIVALS} arrivals in {(arrived - began).total_seconds():.1f} s, all over after "
-            f"{(over - began).total_seconds():.1f} s; {dict(sorted(race.done.items()))}; offers that swapped with "
-            f"others under way {line.swapped}, that overtook {line.overtaken.total()} (one visitor at most "
-            f"{max(line.overtaken.values(), default=0)}); an agent's room was taken after "
-            f"p50 {part(line.room_s, 0.5)}, p99 {part(line.room_s, 0.99)}, most {part(line.room_s, 1)} s "
-            f"({len(line.room_s)} times)"
+            f"{(over - began).total_seconds():.1f} s; {dict(sorted(race.done.items()))}; {line.offers} offers passed "
+            f"those who were {dict(line.passed)}, then out of the index for {spread(line.out_s)}, one of them passed "
+            f"{max(line.stays.values(), default=0)} times before being back; an agent's room was taken after "
+            f"{spread(line.room_s)}"
         )
-        assert race.claims < CLAIMS, "there was something to claim"
+        assert CLAIMS - race.claims >= CLAIMS // 2, "there was something to claim"
         for command in ("claim", "transfer", "offer.decline", "offer.accept", "close"):
             assert race.done[command], f"nobody had {command!r}"
-        assert max(line.overtaken.values(), default=0) <= UNDER_WAY, "somebody was lost"
+        assert line.offers >= ARRIVALS // 2, "the index was watched"
+        assert line.against_rules == []
         left = await sql.fetchval("SELECT count(*) FROM episode WHERE assigned_at IS NULL AND outcome <> 'left'")
         assert left == 0, "everybody was served, but for those who left"
     finally:
@@ -173,7 +173,10 @@ async def arrive(visitor: WireClient, after_s: float, leaves: bool) -> None:
             await asyncio.sleep(1)
 
 
-def part(seconds: list[float], share: float) -> str:
-    """Return the value below which this share lies."""
+def spread(seconds: list[float]) -> str:
+    """Return some quantiles in words."""
+    if not seconds:
+        return "-"
     ordered = sorted(seconds)
-    return f"{ordered[min(len(ordered) - 1, int(len(ordered) * share))]:.3f}" if ordered else "-"
+    p50, p99, most = (ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.99, 1))
+    return f"p50 {p50:.3f}, p99 {p99:.3f}, most {most:.3f} s ({len(ordered)} times)"
