@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 
 from app.gateway.roster import MOST_AT_ONCE, Roster
@@ -120,3 +121,26 @@ async def test_an_agents_coming_gives_them_a_new_revision_and_a_stop_ends_all(da
     assert rev == before + 1
     await door.roster.stop()
     assert await door.announced() == set()
+
+
+async def test_one_whom_postgres_refuses_holds_up_nobody_else(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gateway.roster.AGAIN_S", 0.05)
+    async with WorkUnits(database, nobody_reacts).begin() as work:
+        refused, *others = await visitors(work, 9)
+        await work.session.execute(
+            text(f"ALTER TABLE presence ADD CONSTRAINT refused CHECK (subject <> '{refused}') NOT VALID")
+        )
+    try:
+        door = Door(database)
+        for each in (others[0], refused, *others[1:]):
+            door.roster.enter(each, "visitor", announce=True)
+        await until(lambda: len(door.told) == len(others))
+        assert await door.announced() == set(others)
+        assert (refused, True) not in door.told
+    finally:
+        async with WorkUnits(database, nobody_reacts).begin() as work:
+            await work.session.execute(text("ALTER TABLE presence DROP CONSTRAINT refused"))
+    await until(lambda: (refused, True) in door.told)
+    assert refused in await door.announced()

@@ -20,7 +20,6 @@ class Guest:
         team_id: whose line they are, or would be, in: the site's team, or the one that they were passed on to.
         home_team_id: the site's team.
         lane: where their conversation waits, or would: its team and skills.
-        skills: what the site asks of its agents.
         told: the wait that was announced last.
         choice: they have waited so long that they were asked whether they would rather leave a message.
     """
@@ -34,7 +33,6 @@ class Guest:
     gen: int = -1
     state: str = "closed"
     lane: str = ""
-    skills: tuple[str, ...] = ()
     position: int | None = None
     told: Told | None = None
     choice: bool = False

@@ -23,6 +23,8 @@ log = structlog.get_logger()
 
 MOST_AT_ONCE = 500
 """People of one announcement."""
+AGAIN_S = 5.0
+"""After so long somebody who could not be announced is tried again."""
 
 
 @dataclass(slots=True)
@@ -169,14 +171,10 @@ class Roster:
                     continue
                 lease = self._lease
                 try:
-                    forgotten = await self._write(news)
+                    forgotten = await self._write_each(news)
                 except Unavailable as error:
                     log.warning("roster.announce_failed", error=error.message)
                     await asyncio.sleep(1)
-                    continue
-                except Exception:
-                    log.exception("roster.announce_failed")
-                    await asyncio.sleep(5)
                     continue
                 if lease != self._lease:
                     continue
@@ -186,6 +184,32 @@ class Roster:
                     self._announced(subject, entry, online)
         finally:
             self._task = None
+
+    async def _write_each(self, news: dict[UUID, tuple[_Entry, bool]]) -> bool:
+        """As `_write`; but one of whom Postgres cannot be told is taken out of `news`, and holds up nobody else."""
+        try:
+            return await self._write(news)
+        except Unavailable:
+            raise
+        except Exception:
+            if len(news) == 1:
+                (subject,) = news
+                log.exception("roster.announce_failed", subject=str(subject))
+                del news[subject], self._news[subject]
+                asyncio.get_running_loop().call_later(AGAIN_S, self._once_more, subject)
+                return False
+        people, forgotten = list(news.items()), False
+        news.clear()
+        for part in (people[: len(people) // 2], people[len(people) // 2 :]):
+            some = dict(part)
+            forgotten = await self._write_each(some) or forgotten
+            news.update(some)
+        return forgotten
+
+    def _once_more(self, subject: UUID) -> None:
+        entry = self._entries.get(subject)
+        if entry is not None:
+            self._reconcile(subject, entry)
 
     async def _write(self, news: dict[UUID, tuple[_Entry, bool]]) -> bool:
         """Tell Postgres who is here and who is not. Returns whether the others had given this process up."""

@@ -17,7 +17,8 @@ from app.errors import Unavailable
 from app.gateway.connection import Connection
 from app.gateway.hub import Hub
 from app.gateway.people import Guest
-from app.ids import TeamId
+from app.identity.sites import site_by_id
+from app.ids import SiteId, TeamId
 from app.infra.keys import queue_topic
 from app.infra.work import WorkUnits
 from app.protocol.frames import Available
@@ -146,9 +147,11 @@ class WaitingRoom:
             async with self._work.begin() as work:
                 await remember_announced(work.session, announced)
 
-    async def _availability(self, team_id: UUID, skills: tuple[str, ...]) -> Availability:
+    async def _availability(self, team_id: UUID, site_id: SiteId) -> Availability:
+        """Return a team's availability for those of a site: what it asks of agents may have changed since they came."""
         async with self._work.begin() as work:
-            return await availability(work.session, team_id, clock.now(), skills)
+            site = await site_by_id(work.session, site_id)
+            return await availability(work.session, team_id, clock.now(), site.skills)
 
     async def _tell(self, team_id: UUID) -> None:
         try:
@@ -175,10 +178,10 @@ class WaitingRoom:
                 waiting[guest.conversation_id].append((connection, guest))
             elif guest.state == "closed":
                 idle.append((connection, guest))
-        for skills in {guest.skills for _, guest in idle}:
-            known = await self._availability(team_id, skills)
+        for site_id in {guest.site_id for _, guest in idle}:
+            known = await self._availability(team_id, site_id)
             for connection, guest in idle:
-                if guest.skills == skills and guest.availability != known:
+                if guest.site_id == site_id and guest.availability != known:
                     guest.availability = known
                     connection.push(encode(Available(available=known.now, opens_at=known.opens_at, full=known.full)))
         for lane in {entries[0][1].lane for entries in waiting.values()}:

@@ -77,7 +77,6 @@ async def _guest(desk: Desk, claim: VisitorClaim) -> Guest:
         raise Unauthorized
     known, row = world.known, world.row
     guest = Guest(known.id, known.site_id, TeamId(world.team_id), known.team_id, known.name)
-    guest.skills = known.skills
     if row is not None:
         guest.lane = row.lane
         guest.conversation_id = ConversationId(row.id)

@@ -9,23 +9,36 @@ from sqlalchemy import TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.chat.conversations import changed, queued, unqueued
+from app.chat.events import ConversationQueued
 from app.chat.models import COLUMNS, Conversation
 from app.chat.transfer import move_over
 from app.identity.models import Site, Team
+from app.ids import ConversationId, TeamId
 from app.infra.work import Work
 from app.routing.availability import TAKES_CHATS, takes
 
+MOST_AT_ONCE = 500
+"""Conversations of one transaction."""
+
 # An agent who went away is not waited for, nor one who may not have it any more; one who reloads the console is.
-_KEPT_TOO_LONG = text(
+_GIVE_TO_EVERYBODY = text(
     f"""
-SELECT {COLUMNS} FROM conversation c
-WHERE c.state = 'waiting' AND (c.reserved_for IS NOT NULL OR c.declined_until IS NOT NULL)
-  AND (c.reserved_until < :now OR c.declined_until < :now OR c.reserved_for IS NOT NULL AND NOT EXISTS (
-    SELECT 1 FROM agent a JOIN team_member tm ON tm.agent_id = a.id JOIN team t ON t.id = tm.team_id
-    WHERE a.id = c.reserved_for AND t.id = c.team_id AND t.strategy <> 'manual'
-      AND a.capacity > 0 AND a.skills @> c.skills AND {TAKES_CHATS}
-  ))
-LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
+WITH kept AS (
+    SELECT c.id, coalesce(c.declined_until < :now, false) AS again FROM conversation c
+    WHERE c.state = 'waiting' AND (c.reserved_for IS NOT NULL OR c.declined_until IS NOT NULL)
+      AND (c.reserved_until < :now OR c.declined_until < :now OR c.reserved_for IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM agent a JOIN team_member tm ON tm.agent_id = a.id JOIN team t ON t.id = tm.team_id
+        WHERE a.id = c.reserved_for AND t.id = c.team_id AND t.strategy <> 'manual'
+          AND a.capacity > 0 AND a.skills @> c.skills AND {TAKES_CHATS}
+      ))
+    ORDER BY c.score, c.id LIMIT {MOST_AT_ONCE} FOR NO KEY UPDATE OF c SKIP LOCKED
+)
+UPDATE conversation c
+SET declined = CASE WHEN kept.again THEN '{{}}' ELSE c.declined END,
+    declined_until = CASE WHEN kept.again THEN NULL ELSE c.declined_until END,
+    reserved_for = CASE WHEN kept.again THEN c.reserved_for END,
+    reserved_until = CASE WHEN kept.again THEN c.reserved_until END
+FROM kept WHERE c.id = kept.id RETURNING c.id, c.team_id
 """
 )
 # Lanes in which somebody has waited too long, and where they would go. Whom somebody has served already is first in
@@ -62,20 +75,15 @@ LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
 
 
 async def give_to_everybody(work: Work, now: datetime) -> bool:
-    """Let everybody of its lane have a conversation that was kept for one agent, or from those who declined it.
+    """Let everybody of its lane have what was kept for one agent, or from those who declined it.
 
     Returns:
-        Whether there was one.
+        Whether there was any.
     """
-    conversation = await _one(work.session, _KEPT_TOO_LONG, {"now": now})
-    if conversation is None:
-        return False
-    if conversation.declined_until is not None and conversation.declined_until < now:
-        conversation.declined, conversation.declined_until = [], None
-    else:
-        conversation.reserved_for = conversation.reserved_until = None
-    work.record(queued(conversation))
-    return True
+    given = (await work.session.execute(_GIVE_TO_EVERYBODY, {"now": now})).all()
+    for row in given:
+        work.record(ConversationQueued(ConversationId(row.id), TeamId(row.team_id)))
+    return bool(given)
 
 
 async def let_overflow(work: Work, now: datetime) -> bool:

@@ -399,3 +399,19 @@ async def test_what_is_opened_again_asks_for_no_skill_of_last_time(stage: Stage)
     await stage.gone(ben_duty.id, 31)
     joined = await vera.until(lambda f: f.get("kind") == "joined" and f["data"]["agent"]["name"] == "Gil")
     assert joined["c"] == c
+
+
+async def test_what_a_site_asks_for_now_counts_for_visitors_who_came_before(stage: Stage) -> None:
+    shop = await stage.shop()
+    await stage.agent(await shop.hire("Ana"))
+    vera = await stage.visitor(shop)
+    await vera.until(lambda f: f["t"] in ("snapshot", "available") and f["available"])
+    await site(stage, shop, skills=["vip"])
+    start = len(vera.log)
+    await stage.agent(await shop.hire("Gil"))
+    await vera.until(lambda f: f["t"] == "available" and not f["available"], after=start)
+    start = len(vera.log)
+    await stage.agent(await shop.hire("Ben", skills=("vip",)))
+    await vera.until(lambda f: f["t"] == "available" and f["available"], after=start)
+    await vera.command({"t": "start"})
+    await is_served_by(vera, "Ben")
