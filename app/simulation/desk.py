@@ -241,10 +241,12 @@ class Desk:
             self._begin(found, seat)
             return
         found.asked = None
-        declined_by = tuple(sorted({*found.waiting.declined_by, seat.worker.name}))
+        before = found.waiting.declined_by
+        if found.forget_s is None or found.forget_s <= self._now_s:
+            before, found.forget_s = (), self._now_s + DECLINED_S
+            self._at(found.forget_s, lambda: self._ask_again(key))
+        declined_by = tuple(sorted({*before, seat.worker.name}))
         found.waiting = replace(found.waiting, reserved_for=None, declined_by=declined_by)
-        found.forget_s = self._now_s + DECLINED_S if found.forget_s is None else found.forget_s
-        self._at(max(self._now_s, found.forget_s), lambda: self._ask_again(key))
         seat.free(self._now_ms)
         # First back in line, then the agent: else whoever came later would be next.
         self._bring(key)

@@ -93,7 +93,7 @@ async def test_whatever_they_do_at_once_there_is_one_owner_and_nobody_is_forgott
             f"{max(line.stays.values(), default=0)} times before being back; an agent's room was taken after "
             f"{spread(line.room_s)}"
         )
-        assert CLAIMS - race.claims >= CLAIMS // 2, "there was something to claim"
+        assert race.claims < CLAIMS, "there was something to claim"
         for command in ("claim", "transfer", "offer.decline", "offer.accept", "close"):
             assert race.done[command], f"nobody had {command!r}"
         assert line.offers >= ARRIVALS // 2, "the index was watched"
