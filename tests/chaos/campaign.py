@@ -276,6 +276,7 @@ async def _break(house: House, played: Round, step: Step, chance: random.Random)
 
 async def _look_at_the_wreck(house: House, played: Round) -> None:
     """Judge while it is broken, if Postgres can be read: what nobody has sent again yet is seen only now."""
+    played.crowding = max(played.crowding, crowding())
     try:
         evidence = await gather(house, played.scene, played.outages, [], crowding=played.crowding, final=False)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
