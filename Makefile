@@ -8,15 +8,16 @@ PYTEST ?= $(BIN)/python -m pytest
 INSTALLED := $(VENV)/installed
 INSTALLED_DEV := $(VENV)/installed-dev
 
-.PHONY: help setup setup-dev run test check chaos soak mutants fmt lock clean
+.PHONY: help setup setup-dev run test check chaos chaos-short soak mutants fmt lock clean
 
 help:
 	@echo "make run     serve Deskbell on http://127.0.0.1:8000 (installs what it needs first)"
 	@echo "make test    run every test (installs the development tools and a browser first)"
 	@echo "make check   formatting, lint, types, import contracts"
 	@echo "make chaos   break everything for three minutes and see that the promises hold (SEED=3)"
+	@echo "make chaos-short  the same with one fault of each layer, and two at once"
 	@echo "make soak    the same for an hour, with growing seeds"
-	@echo "make mutants see that the campaign notices six broken promises"
+	@echo "make mutants see that the campaign notices eight broken promises"
 	@echo "make fmt     format the Python code"
 	@echo "make setup   only install"
 	@echo "make lock    resolve the dependencies anew (needs uv)"
@@ -43,6 +44,9 @@ check: $(INSTALLED_DEV)
 
 chaos: $(INSTALLED_DEV)
 	@exec $(BIN)/python -m tests.chaos --within 150 $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+chaos-short: $(INSTALLED_DEV)
+	@exec $(BIN)/python -m tests.chaos --short $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 mutants: $(INSTALLED_DEV)
 	@exec $(PYTEST) -n 2 tests/chaos/check_mutants.py $(ARGS)

@@ -32,6 +32,9 @@ _BEFORE = text(
     f"SELECT {_COLUMNS} FROM message WHERE conversation_id = :c AND lane = :lane AND seq < :before "
     "ORDER BY seq DESC LIMIT :limit"
 )
+_STORED = text(
+    "SELECT 1 FROM message WHERE conversation_id = :c AND sender_id = :sender AND m = :m AND sender_kind <> 'system'"
+)
 _HEADS = text("SELECT id, public_seq, internal_seq FROM conversation WHERE id = ANY (:ids)")
 
 _KEY = text("SELECT m FROM message WHERE conversation_id = :c AND lane = :lane AND seq = :seq")
@@ -105,3 +108,9 @@ def _page(conversation_id: UUID, rows: Sequence[Row[Any]], limit: int) -> EventP
             return EventPage(events, True)
         events.append((row.seq, frame))
     return EventPage(events, len(rows) > limit)
+
+
+async def is_stored(session: AsyncSession, conversation_id: UUID, sender_id: UUID, m: UUID) -> bool:
+    """Tell whether somebody's message or note is in a conversation."""
+    found = await session.execute(_STORED, {"c": conversation_id, "sender": sender_id, "m": m})
+    return found.scalar_one_or_none() is not None

@@ -12,8 +12,9 @@ from app.canned.library import count_use
 from app.canned.render import VARIABLES, names_in
 from app.chat.access import conversation_for_agent, conversation_for_visitor
 from app.chat.journal import Draft, Outcome
+from app.chat.messages import is_stored
 from app.chat.wire import encode
-from app.errors import Conflict, DeskbellError, Forbidden, Invalid, Limited
+from app.errors import Conflict, DeskbellError, Forbidden, Invalid, Limited, NotFound
 from app.gateway.connection import Connection
 from app.gateway.desk import Desk
 from app.gateway.people import Guest, Host
@@ -52,7 +53,7 @@ async def send(desk: Desk, connection: Connection, command: Send | Note) -> None
     try:
         _check_pace(connection, command.c)
         text = clean_text(command.body.text, field="body.text", most=MAX_TEXT)
-        await check_access(desk, connection, command.c)
+        await _may_say(desk, connection, command)
         note = type(command) is Note
         waiting, gen = connection.in_flight.get(command.c) or (0, who.knows(command.c))
         draft = Draft(
@@ -110,6 +111,24 @@ def _check_pace(connection: Connection, conversation_id: UUID) -> None:
         raise Limited("That is a little fast; the message waits here.", retry_after_s=wait_s)
     if connection.in_flight.get(conversation_id, (0, None))[0] >= MAX_IN_FLIGHT:
         raise Limited("Too many messages are on their way.", retry_after_s=0.5)
+
+
+async def _may_say(desk: Desk, connection: Connection, command: Send | Note) -> None:
+    """Check that a conversation is one of theirs, or that they said this in it when it was.
+
+    A chat that was passed to another team is out of sight; whoever did not hear that their words are stored asks again.
+
+    Raises:
+        NotFound: neither is so, or there is no such conversation.
+    """
+    try:
+        await check_access(desk, connection, command.c)
+    except NotFound:
+        assert connection.who is not None, "a command comes after the hello"
+        async with desk.work.begin() as work:
+            stored = await is_stored(work.session, command.c, connection.who.id, command.m)
+        if not stored:
+            raise
 
 
 async def check_access(desk: Desk, connection: Connection, conversation_id: UUID) -> None:

@@ -207,11 +207,7 @@ async def _miss(work: Work, conversation: Conversation, reason: str, now: dateti
     conversation.reserved_for = conversation.reserved_until = None
     # Where offers are confirmed by themselves, who is silent gets nothing at all until they say so.
     if not passed and (reason == "declined" or await _asks(work.session, conversation)):
-        # One moment for all of them: a row of declines must not keep the first of them out for longer and longer. Once it
-        # has passed, while this one thought about it, another minute begins.
-        if conversation.declined_until is None or conversation.declined_until <= now:
-            conversation.declined, conversation.declined_until = [], now + timedelta(seconds=DECLINED_S)
-        conversation.declined = sorted({*conversation.declined, agent_id})
+        _not_again(conversation, agent_id, now)
     await free_slot(work.session, AgentId(agent_id))
     name = await work.session.scalar(select(Agent.name).where(Agent.id == agent_id))
     data = {"agent": {"id": str(agent_id), "name": name}, "reason": reason}
@@ -219,9 +215,23 @@ async def _miss(work: Work, conversation: Conversation, reason: str, now: dateti
     changed(work, conversation, now, agent_id)
     work.record(OfferWithdrawn(ConversationId(conversation.id), AgentId(agent_id), gen, reason))
     work.record(AgentChanged(AgentId(agent_id)))
-    if passed and await give_back(work, conversation, now):
-        return
+    if passed:
+        if await give_back(work, conversation, now):
+            return
+        # Nobody is there to get it back: it goes on in line, but not to whoever has just left it.
+        _not_again(conversation, agent_id, now)
     work.record(queued(conversation))
+
+
+def _not_again(conversation: Conversation, agent_id: UUID, now: datetime) -> None:
+    """Keep a conversation from an agent for a while.
+
+    One moment for all of them: a row of declines must not keep the first of them out for longer and longer. Once it has
+    passed, while this one thought about it, another minute begins.
+    """
+    if conversation.declined_until is None or conversation.declined_until <= now:
+        conversation.declined, conversation.declined_until = [], now + timedelta(seconds=DECLINED_S)
+    conversation.declined = sorted({*conversation.declined, agent_id})
 
 
 def _was_passed_to_agent(conversation: Conversation) -> bool:

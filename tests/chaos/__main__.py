@@ -24,6 +24,7 @@ def main() -> int:
     asked.add_argument("--seed", type=int, default=DEFAULT_SEED)
     asked.add_argument("--faults", help="only these, in this order, by commas", default="")
     asked.add_argument("--within", type=float, help="begin no further fault after so many seconds")
+    asked.add_argument("--short", action="store_true", help="one fault of each layer, and two at once")
     asked.add_argument("--list", action="store_true", help="name the faults there are")
     asked.add_argument("--for", dest="for_s", type=float, help="play rounds with growing seeds for so many seconds")
     asked.add_argument("--reports", type=Path, default=Path("test-results/chaos"))
@@ -45,7 +46,9 @@ async def _campaign(given: argparse.Namespace) -> dict[str, object]:
         while not rounds or (time.monotonic() < end and not rounds[-1].broke_off):
             seed = given.seed + len(rounds)
             say(f"seed {seed}")
-            played = await play(house, seed, Cast(), plan(seed, names), Manner(within_s=given.within))
+            played = await play(
+                house, seed, Cast(), plan(seed, names, short=given.short), Manner(within_s=given.within)
+            )
             rounds.append(played)
             for name, words in played.breaches.items():
                 for each in words[:10]:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from app.infra.redis import keys_like
+from tests.chaos.crowding import crowding
 from tests.chaos.house import Gateway, House
 
 WITHIN_S = 45.0
@@ -21,7 +22,7 @@ _OPEN = {"01", "08"}
 
 async def left_behind(house: House) -> list[str]:
     """Return what is still there although everybody has left; looks until it is gone or WITHIN_S have passed."""
-    deadline = time.monotonic() + WITHIN_S
+    deadline = time.monotonic() + WITHIN_S * crowding()
     while (left := await _left(house)) and time.monotonic() < deadline:
         await asyncio.sleep(0.5)
     return left

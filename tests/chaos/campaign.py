@@ -30,6 +30,7 @@ from tests.chaos.watch import INDEX_WITHIN_S, Watch
 TOGETHER = 3
 LONG = ("gateway.deploy", "gateway.leave", "gateway.sleep", "redis.cold_rush")
 """Faults that take so long by themselves that they do not come together with another."""
+LAYERS = ("clients", "gateway", "postgres", "redis")
 CAUGHT_UP_WITHIN_S = 15.0
 """I8. The verdict comes at PATIENCE times as long, and later still on a machine that is busy with other things."""
 PATIENCE = 2.0
@@ -125,17 +126,23 @@ class Round:
         return [phase for phase in self.phases if phase.name != "calm"]
 
 
-def plan(seed: int, names: Sequence[str] | None = None) -> list[Step]:
+def plan(seed: int, names: Sequence[str] | None = None, *, short: bool = False) -> list[Step]:
     """Return the steps of a seed, in order: every fault once, then some that come together.
 
     Those that leave the servers alone come first.
 
     Args:
         names: only these, in this order; `a+b` for two at once.
+        short: one fault of each layer, and two that come together: the same ones however slow the machine is.
     """
     chance = random.Random(f"plan {seed}")
     faults = all_faults()
-    if names is None:
+    if names is None and short:
+        brief = [name for name in sorted(faults) if name not in LONG]
+        names = [chance.choice([name for name in brief if name.startswith(f"{layer}.")]) for layer in LAYERS]
+        chance.shuffle(names)
+        names.append(_together(chance, brief))
+    elif names is None:
         well = [name for name in sorted(faults) if name.startswith("clients.")]
         ill = [name for name in sorted(faults) if name not in well]
         chance.shuffle(well)
@@ -269,6 +276,7 @@ async def _break(house: House, played: Round, step: Step, chance: random.Random)
 
 async def _look_at_the_wreck(house: House, played: Round) -> None:
     """Judge while it is broken, if Postgres can be read: what nobody has sent again yet is seen only now."""
+    played.crowding = max(played.crowding, crowding())
     try:
         evidence = await gather(house, played.scene, played.outages, [], crowding=played.crowding, final=False)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):

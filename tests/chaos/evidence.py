@@ -52,6 +52,7 @@ class Outage:
         server: `postgres` or `redis`.
         beside: all faults of that time.
         from_tick, to_tick: of the ledger: after it was seen to be gone, before it was started again.
+        to_at: when that was (monotonic seconds).
     """
 
     server: str
@@ -59,6 +60,7 @@ class Outage:
     beside: str
     from_tick: int
     to_tick: int
+    to_at: float
 
 
 @dataclass(slots=True, frozen=True)

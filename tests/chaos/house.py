@@ -21,8 +21,9 @@ from app.infra.keys import Keys
 from app.infra.redis import FAILURES, Redis, connect
 from app.infra.schema import upgrade
 from app.settings import Settings
+from tests.chaos.crowding import crowding
 from tests.chaos.proxy import FaultProxy
-from tests.journeys.server_process import ServerProcess, free_port
+from tests.journeys.server_process import READY_PATIENCE, ServerProcess, free_port
 from tests.real_servers import short_directory
 
 ORIGIN = "http://desk.example"
@@ -53,6 +54,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Start it (again) on its port; return when it is ready."""
+        self.process.patience_s = READY_PATIENCE * crowding()
         await self.process.start()
 
 

@@ -22,7 +22,6 @@ import app.gateway.tail_check
 import app.main
 import app.routing.offers
 from app.chat.journal import Journal, Outcome
-from app.clock import to_ms
 from app.infra.redis import Script
 
 LATE_COMMIT_S = 2.0
@@ -71,7 +70,7 @@ def publish_before_commit() -> None:
             rows = await write(self, batch)
             for draft, (status, seq, at, state) in zip(batch, rows, strict=True):
                 if status == "ok":
-                    self._publish(draft, Outcome(status, seq, to_ms(at), state))
+                    self._publish(draft, Outcome(status, seq, at, state))
             await asyncio.sleep(HELD_S)
         return rows
 

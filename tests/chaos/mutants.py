@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.campaign import Manner, Round, Step, play
+from tests.chaos.crowding import crowding
 from tests.chaos.faults import Fault, Field, all_faults
 from tests.chaos.house import WORKER, Gateway, House, a_house
 from tests.chaos.ledger import Sent
@@ -43,7 +44,7 @@ async def _too_late(field: Field) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _killed_after_an_ok(field: Field) -> AsyncIterator[None]:
     ledger = field.scene.ledger
-    acked, deadline = len(ledger.acks), time.monotonic() + WORD_WITHIN_S
+    acked, deadline = len(ledger.acks), time.monotonic() + WORD_WITHIN_S * crowding()
     while len(ledger.acks) == acked and time.monotonic() < deadline:
         await asyncio.sleep(0.002)
     last = max(ledger.sends.values(), key=lambda sent: sent.acked_tick)
@@ -97,26 +98,43 @@ def _gateway_of(field: Field, person: Person) -> Gateway | None:
 
 @asynccontextmanager
 async def _last_words_lost(field: Field) -> AsyncIterator[None]:
-    deaf, deadline = field.house.gateways[0], time.monotonic() + WORD_WITHIN_S
+    deaf, other = field.house.gateways[:2]
+    await _take_sides(field, deaf, other)
     deaf.to_redis.change(refuse=True)
     deaf.to_redis.reset()
-    # What is said on the other process now is told to nobody here. More words here would show the hole: then once again.
-    while True:
-        _talk(field, silent=False)
-        await asyncio.sleep(1.0)
-        _talk(field, silent=True)
-        while field.scene.ledger.undecided() and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(0.5)
-        if _somebody_lacks_words(field, deaf) or time.monotonic() > deadline:
-            break
+    # What visitors say now is told to no agent. If an agent spoke, that would show the hole: they are silent.
+    for agent in field.scene.agents:
+        agent.silent = True
+    await _until(lambda: _somebody_lacks_words(field, deaf))
+    for visitor in field.scene.visitors:
+        visitor.silent = True
+    await _until(lambda: not field.scene.ledger.undecided())
+    await asyncio.sleep(0.5)
     deaf.to_redis.calm()
     yield
 
 
-def _talk(field: Field, *, silent: bool) -> None:
-    for person in field.scene.people:
-        person.silent = silent
+async def _take_sides(field: Field, agents: Gateway, visitors: Gateway) -> None:
+    """Let agents and visitors move to one process each, and wait until some of them talk."""
+    sides = [(agent, agents) for agent in field.scene.agents] + [(each, visitors) for each in field.scene.visitors]
+    for person, side in sides:
+        person.silent = False
+        person.first_door = side.door.address  # type: ignore[assignment]
+        person.hop()
+    await _until(lambda: _some_are_apart(field, agents, visitors))
+
+
+def _some_are_apart(field: Field, agents: Gateway, visitors: Gateway) -> bool:
+    """Tell whether an agent on one process talks with a visitor on the other."""
+    there = {visitor.c for visitor in field.scene.visitors if _gateway_of(field, visitor) is visitors}
+    return any(there & set(agent.mine) for agent in field.scene.agents if _gateway_of(field, agent) is agents)
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    """Wait until something is so. What comes of it is judged in any case."""
+    deadline = time.monotonic() + 3 * WORD_WITHIN_S * crowding()
+    while not true() and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
 
 
 def _somebody_lacks_words(field: Field, deaf: Gateway) -> bool:

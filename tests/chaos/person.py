@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 
+from tests.chaos.crowding import crowding
 from tests.chaos.lane import Lane
 from tests.chaos.ledger import Fenced, Frame, Ledger
 from tests.chaos.outbox import Outbox
@@ -182,8 +183,8 @@ class Person(ABC):
         return SILENCE_S
 
     async def pause(self, mean_s: float) -> None:
-        """Wait about so long."""
-        await asyncio.sleep(self.chance.uniform(0.5, 1.5) * mean_s)
+        """Wait about so long; longer where the machine is slow or busy: what is too much for it proves nothing."""
+        await asyncio.sleep(self.chance.uniform(0.5, 1.5) * mean_s * crowding())
 
     def lane(self, c: str, lane: str) -> Lane:
         """Return this person's place in a lane."""

@@ -62,8 +62,25 @@ class Business:
 
 
 BUSINESSES = (
-    Business(20, (Crew(agents=((), (), (), ())), Crew(agents=((),), strategy="manual", helps_itself=0.1))),
-    Business(8, (Crew(agents=((), ())),)),
+    # By language, with too few who speak German; the second team takes over soon, and is asked.
+    Business(
+        20,
+        (
+            Crew(agents=(("de", "en"), ("en",), ("en",))),
+            Crew(agents=(("de",), ()), lent=1, mode="offer", strategy="round_robin", share=2),
+        ),
+        overflow_after_s=5,
+        languages=("en-GB", "de", None, "fr"),
+    ),
+    # What not everybody can do; a second team whose agents help themselves, now and then.
+    Business(
+        8,
+        (
+            Crew(agents=(("billing",), ("billing",), ()), mode="offer", strategy="longest_idle"),
+            Crew(agents=((),), strategy="manual", helps_itself=0.1),
+        ),
+        needs=("billing",),
+    ),
 )
 
 
@@ -78,7 +95,7 @@ class Cast:
     """
 
     businesses: tuple[Business, ...] = BUSINESSES
-    capacity: int = 4
+    capacity: int = 3
     pace: float = 0.6
     lateness: float = 0.06
 

@@ -33,6 +33,7 @@ class ServerProcess:
         self.url = f"http://127.0.0.1:{settings.port}"
         self._log_file = log_file
         self._process: asyncio.subprocess.Process | None = None
+        self.patience_s = READY_PATIENCE
 
     @property
     def log(self) -> str:
@@ -55,7 +56,7 @@ class ServerProcess:
                 stderr=output,
                 preexec_fn=dies_with_this_process(signal.SIGKILL),
             )
-        deadline = monotonic() + READY_PATIENCE
+        deadline = monotonic() + self.patience_s
         while not await is_ready(self.settings.port):
             assert self._process.returncode is None, f"the server process ended:\n{self.log}"
             assert monotonic() < deadline, f"the server process is not ready:\n{self.log}"

@@ -1,10 +1,12 @@
 """A conversation is passed on: to an agent, who accepts, declines or says nothing; to a team, that takes it or not."""
 
+from uuid import UUID
+
 import pytest
 
 from tests.journeys.desk_model import DeskModel
 from tests.journeys.stage import Stage
-from tests.journeys.wire_client import Frame, WireClient
+from tests.journeys.wire_client import Frame, WireClient, new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -105,9 +107,30 @@ async def test_when_the_sender_has_gone_meanwhile_it_waits_at_its_old_place(stag
     await ben.command({"t": "status", "accept": False})
     await ben.command({"t": "offer.decline", "c": c, "gen": gen})
     await stage.until_sql("SELECT state = 'waiting' AND passed_by IS NULL FROM conversation WHERE id = :c", c=c)
+    # He has just let it go: the queue does not ask him about it for a minute, as about anything that he declined.
+    (row,) = await stage.sql("SELECT declined, declined_until > now() FROM conversation WHERE id = :c", c=c)
+    assert tuple(row) == ([UUID(ben_duty.id)], True)
     ben.auto_accept = True
     await ben.command({"t": "status", "accept": True})
+    await stage.sql("UPDATE conversation SET declined_until = now() WHERE id = :c", c=c)
     await vera.until(lambda f: f.get("kind") == "joined" and f["data"]["agent"]["name"] == "Ben")
+
+
+async def test_what_was_said_before_it_was_passed_on_keeps_its_answer(stage: Stage) -> None:
+    shop, billing = await stage.shop(), await stage.shop()
+    ana_duty = await shop.hire("Ana")
+    ana, vera = await stage.agent(ana_duty), await stage.visitor(shop)
+    await stage.agent(await billing.hire("Ben"))
+    c, gen = await stage.chat(vera, ana)
+    said: Frame = {"t": "send", "c": c, "m": new_id(), "body": {"text": "Somebody else knows more."}}
+    first = await ana.command(said)
+    await ana.command({"t": "transfer", "c": c, "gen": gen, "team": str(billing.team_id)})
+    await vera.until(lambda f: f.get("kind") == "joined" and f["data"]["agent"]["name"] == "Ben")
+    # The answer did not reach her: she says it again when she is back.
+    back = await stage.agent(ana_duty, stage.one)
+    again = await back.command(said)
+    assert (again["s"], again["dup"]) == (first["s"], True)
+    assert (await back.refused({**said, "m": new_id()}))["code"] == "not_found"
 
 
 async def test_a_team_takes_it_at_the_place_of_its_score(stage: Stage) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import random
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ class Field:
         try:
             yield
         finally:
-            self.outages.append(Outage(server, fault, self.beside, began, self.scene.ledger.tick()))
+            self.outages.append(Outage(server, fault, self.beside, began, self.scene.ledger.tick(), time.monotonic()))
 
 
 Break = Callable[[Field], AsyncIterator[None]]

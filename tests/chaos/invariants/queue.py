@@ -76,12 +76,13 @@ def _unfit(evidence: Evidence, turn: Turn) -> Iterator[str]:
 
 
 def _let_go(evidence: Evidence, turn: Turn) -> bool:
-    """Tell whether an offer ended because its agent declined it, or let it run out where they are asked.
+    """Tell whether an offer ended because its agent declined it, or let it run out although they were asked.
 
     Where clients confirm by themselves, who is silent gets nothing at all until they say that they are back.
     """
     declined = turn.at < turn.was["offer_expires_at"]
-    return declined or evidence.teams[turn.line["team_id"]]["mode"] == "offer"
+    passed = turn.was["passed_by"] is not None and turn.was["returns_at"] is None
+    return declined or passed or evidence.teams[turn.line["team_id"]]["mode"] == "offer"
 
 
 @invariant("I19")
