@@ -19,8 +19,8 @@ BESIDE_EACH_OTHER_S = 3.0
 """I13, in good times. Pairing takes milliseconds; what it missed is found by a sweep that comes every half second and
 looks at those who have waited for a second. As long again for three servers and everybody else on two cores."""
 INDEX_WITHIN_S = 40.0
-"""I12. The sweep that compares Redis with Postgres comes every 30 s, or 2 s after somebody was in doubt; no fault keeps
-both away from it for longer than 8 s."""
+"""I12. The sweep that compares Redis with Postgres comes every 20 s, 35 s after the last one when its process has died,
+or 2 s after somebody was in doubt."""
 
 # Who waits, and whether somebody could take them now. As the rules say it, not as the code does.
 _WAITING = f"""
