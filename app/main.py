@@ -51,6 +51,7 @@ from app.infra.mail import MailServer
 from app.infra.presence import Kind
 from app.infra.redis import connect
 from app.infra.redis_places import Places
+from app.infra.turns import Turns
 from app.infra.work import WorkUnits
 from app.letters import promises
 from app.letters.answers import AnswersLetter, AnswersWatch
@@ -108,6 +109,7 @@ class Deskbell:
         self.sweeper = Sweeper(
             self.work,
             self.queue,
+            Turns(self.redis, keys),
             self.gateway_id,
             self.roster.may_bury,
             lambda visitor_id: self._present(visitor_id, "visitor", False),

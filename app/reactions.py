@@ -20,14 +20,15 @@ from app.chat.events import (
     LineAppended,
     OfferWithdrawn,
 )
-from app.chat.heads import heads_by_id
+from app.chat.heads import Head, heads_by_id
 from app.chat.messages import key_at
 from app.chat.wire import encode, line_frame
 from app.errors import Unavailable
 from app.events import Event
-from app.identity.events import AgentChanged, SessionsRevoked, TeamChanged
+from app.identity.events import AgentChanged, LoadChanged, SessionsRevoked, TeamChanged
 from app.identity.models import TeamMember
 from app.infra.background import Background
+from app.infra.gathering import Gathering
 from app.infra.keys import agent_topic, queue_topic, team_topic, visitor_topic
 from app.infra.outlet import Outlet
 from app.infra.work import WorkUnits
@@ -38,6 +39,7 @@ from app.routing.events import OfferMade
 from app.routing.queue import Queue
 
 _MOVED = b"!moved"
+MOST_HEADS = 100
 DOUBT_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Pauses before the looks whether a commit that was not answered has been carried out."""
 
@@ -59,6 +61,7 @@ class Reactions:
             OfferMade: self._tell_offer,
             OfferWithdrawn: self._tell_withdrawal,
             AgentChanged: self._refresh_agent,
+            LoadChanged: self._refresh_load,
             TeamChanged: self._refresh_team,
             SessionsRevoked: self._sign_out,
         }
@@ -66,6 +69,8 @@ class Reactions:
     def connect(self, outlet: Outlet, queue: Queue, work: WorkUnits) -> None:
         """Say where to tell, which queue to keep, and how to read."""
         self._outlet, self._queue, self._work = outlet, queue, work
+        # An offer and the change that it is are told at the same moment; so are those of everybody else.
+        self._heads = Gathering(self._read_heads, MOST_HEADS)
 
     async def __call__(self, facts: Sequence[Event]) -> None:
         """React to the facts of one commit."""
@@ -104,13 +109,18 @@ class Reactions:
         self._background(self._tell_head(fact.conversation_id, fact.team_id, fact.agents))
 
     async def _tell_head(self, conversation_id: UUID, team_id: UUID, agents: Sequence[UUID] = ()) -> None:
+        head = await self._heads.ask(conversation_id)
+        if head is None:
+            return
+        frame = encode(HeadChanged(head=head))
+        self._outlet.tell(team_topic(team_id), frame)
+        for agent_id in agents:
+            self._outlet.tell(agent_topic(agent_id), frame)
+
+    async def _read_heads(self, conversation_ids: list[UUID]) -> list[Head | None]:
         async with self._work.begin() as work:
-            heads = await heads_by_id(work.session, [conversation_id])
-        for head in heads:
-            frame = encode(HeadChanged(head=head))
-            self._outlet.tell(team_topic(team_id), frame)
-            for agent_id in agents:
-                self._outlet.tell(agent_topic(agent_id), frame)
+            heads = {head["c"]: head for head in await heads_by_id(work.session, conversation_ids)}
+        return [heads.get(str(each)) for each in conversation_ids]
 
     def _enqueue(self, fact: ConversationQueued) -> None:
         async def enqueue() -> None:
@@ -128,9 +138,8 @@ class Reactions:
 
     def _tell_offer(self, fact: OfferMade) -> None:
         async def tell() -> None:
-            async with self._work.begin() as work:
-                heads = await heads_by_id(work.session, [fact.conversation_id])
-            for head in heads:
+            head = await self._heads.ask(fact.conversation_id)
+            if head is not None:
                 frame = Offer(c=fact.conversation_id, gen=fact.gen, mode=fact.mode, ttl_ms=fact.ttl_ms, head=head)
                 self._outlet.tell(agent_topic(fact.agent_id), encode(frame))
 
@@ -151,6 +160,10 @@ class Reactions:
                 self._outlet.tell(queue_topic(team_id), _MOVED)
 
         self._background(refresh())
+
+    def _refresh_load(self, fact: LoadChanged) -> None:
+        self._outlet.tell(agent_topic(fact.agent_id), b"!me")
+        self._background(self._queue.refresh_agent(fact.agent_id))
 
     def _refresh_team(self, fact: TeamChanged) -> None:
         async def refresh() -> None:

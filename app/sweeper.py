@@ -1,6 +1,7 @@
 """The clock's duties: what must happen when time passes, and again when a crash kept it from happening.
 
-Every process runs them; each works on rows it can lock, so that two do no harm.
+Every process runs them; each works on rows it can lock, so that two do no harm. Those that look at everybody who waits
+are done by one process for all.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import wraps
 from uuid import UUID
 
 import structlog
@@ -20,6 +22,7 @@ from app.identity.events import AgentChanged
 from app.identity.sessions import forget_expired
 from app.ids import AgentId
 from app.infra import presence
+from app.infra.turns import Turns
 from app.infra.work import Work, WorkUnits
 from app.routing import clockwork, offers
 from app.routing.queue import Queue
@@ -27,6 +30,11 @@ from app.routing.transfers import return_unanswered
 
 log = structlog.get_logger()
 
+Duty = Callable[[], Awaitable[object]]
+TURN = 0.75
+"""Of the time between two rounds of a duty: for so long, whoever did it last has done it for the others too."""
+REST_S = 0.05
+"""Between two stretches of the line that are compared without a cause."""
 GLANCE_S = 0.4
 """For how long it is taken for known which states there are: less than any duty's pause."""
 _THERE_ARE = text(
@@ -43,6 +51,7 @@ class Sweeper:
     Args:
         work: units of work; what they record is told like anything else.
         queue: paired again when something is stranded.
+        turns: of the duties that look at everybody who waits.
         gateway_id: of this process.
         may_bury: tells whether this process may judge others dead.
         departed: called with (visitor, online=False) for people whose process died.
@@ -53,6 +62,7 @@ class Sweeper:
         self,
         work: WorkUnits,
         queue: Queue,
+        turns: Turns,
         gateway_id: UUID,
         may_bury: Callable[[], bool],
         departed: Callable[[UUID], None],
@@ -62,6 +72,7 @@ class Sweeper:
         self._gateway_id = gateway_id
         self._may_bury = may_bury
         self._queue = queue
+        self._turns = turns
         self._departed = departed
         self._look_around = look_around
         self._tasks: list[asyncio.Task[None]] = []
@@ -71,21 +82,25 @@ class Sweeper:
 
     def start(self) -> None:
         """Start all duties."""
-        duties: list[tuple[float, set[str], Callable[[], Awaitable[object]]]] = [
+        own: list[tuple[float, set[str], Duty]] = [
             (0.5, {"offered"}, self.expire_offers),
-            (0.5, {"waiting"}, self._queue.pair_stranded),
             (1.0, set(), self.bury_dead_gateways),
             (1.0, {"active"}, self.requeue_from_gone_agents),
             (1.0, {"waiting"}, self.return_unanswered),
             (0.5, {"waiting"}, self.give_to_everybody),
-            (1.0, {"waiting"}, self.let_overflow),
-            (2.0, {"waiting"}, self.ask_for_less),
-            (2.0, {"waiting", "offered"}, self.abandon_for_gone_visitors),
             (5.0, set(), self._look_around),
             (2.0, set(), self._queue.settle_doubts),
-            (30.0, set(), self._queue.compare),
             (600.0, set(), self.forget_expired),
         ]
+        # Each looks at everybody who waits: what one process has just seen needs no other.
+        for_all: list[tuple[float, set[str], Duty]] = [
+            (0.5, {"waiting"}, self._queue.pair_stranded),
+            (1.0, {"waiting"}, self.let_overflow),
+            (5.0, {"waiting"}, self.ask_for_less),
+            (5.0, {"waiting", "offered"}, self.abandon_for_gone_visitors),
+            (20.0, set(), self.compare),
+        ]
+        duties = [*own, *((every_s, concerns, self._in_turn(duty, every_s)) for every_s, concerns, duty in for_all)]
         self._tasks = [
             asyncio.create_task(self._repeat(every_s, concerns, duty), name=f"sweeper.{duty.__name__}")
             for every_s, concerns, duty in duties
@@ -148,10 +163,24 @@ class Sweeper:
             # It may have died between proposing and offering.
             await self._queue.compare()
 
+    async def compare(self) -> None:
+        """Compare the index with who waits, unhurried."""
+        await self._queue.compare(REST_S)
+
     async def forget_expired(self) -> None:
         """Delete sessions and tickets that ended long ago."""
         async with self._work.begin() as work:
             await forget_expired(work.session, clock.now())
+
+    def _in_turn(self, duty: Duty, every_s: float) -> Duty:
+        """Return a duty that is done when it is this process's turn."""
+
+        @wraps(duty)
+        async def in_turn() -> None:
+            if await self._turns.mine(duty.__name__, every_s * TURN):
+                await duty()
+
+        return in_turn
 
     async def _states_there_are(self) -> set[str]:
         """Return the states of open conversations, asked once for all duties of a moment: often there are none."""
@@ -162,7 +191,7 @@ class Sweeper:
                 self._looked_at = time.monotonic()
             return self._states
 
-    async def _repeat(self, every_s: float, concerns: set[str], duty: Callable[[], Awaitable[object]]) -> None:
+    async def _repeat(self, every_s: float, concerns: set[str], duty: Duty) -> None:
         """Do a duty again and again.
 
         Args:

@@ -1,10 +1,12 @@
 """The queue's index and Postgres, when two things happen at once: whoever waits stands in line."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from app import clock
 from app.chat.models import Conversation
@@ -15,10 +17,10 @@ from app.events import Event
 from app.ids import TeamId, uuid7
 from app.infra.database import Database
 from app.infra.keys import Keys
-from app.infra.redis import Redis, connect, members
+from app.infra.redis import Redis, ResponseError, connect, members
 from app.infra.work import WorkUnits
 from app.routing.assignment import Waiting
-from app.routing.queue import Queue
+from app.routing.queue import REBUILD_LOCK, Queue
 from app.settings import Settings
 from tests.people import a_site, a_team
 
@@ -114,4 +116,45 @@ async def test_a_rebuild_has_time_even_where_nothing_else_has(line: Line, databa
     await line.redis.delete(line.keys.epoch(), line.keys.queue(str(line.team)))
     queue = Queue(line.redis, line.keys, hurried)
     await queue.rebuild()
+    assert await line.stands()
+
+
+async def test_who_leaves_while_the_index_is_built_does_not_stand_in_it(line: Line) -> None:
+    lane = line.keys.queue(str(line.team))
+    await line.redis.delete(line.keys.epoch(), lane)
+    async with line.work.begin() as builder:
+        # Somebody is at it, and has read Postgres already.
+        await builder.session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": REBUILD_LOCK})
+        async with line.work.begin() as unit:
+            (await unit.session.get_one(Conversation, line.waiting)).state = "closed"
+        removal = asyncio.create_task(line.queue.remove(str(line.team), line.waiting))
+        waits = text("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        async with asyncio.timeout(10):
+            while not await builder.session.scalar(waits):
+                await asyncio.sleep(0.01)
+        await line.redis.zadd(lane, {str(line.waiting): 1})
+        await line.redis.set(line.keys.epoch(), "built")
+    await removal
+    assert not await line.stands()
+
+
+async def test_an_index_that_redis_forgets_while_it_is_built_is_not_taken_for_whole(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = line.redis.pipeline(transaction=False)
+    execute = pipeline.execute
+
+    async def forgotten() -> list[object]:
+        done: list[object] = await execute()
+        await line.redis.delete(line.keys.building(), line.keys.queue(str(line.team)))
+        return done
+
+    await line.redis.delete(line.keys.epoch())
+    with monkeypatch.context() as forgetful:
+        forgetful.setattr(pipeline, "execute", forgotten)
+        forgetful.setattr(line.redis, "pipeline", lambda **_: pipeline)  # pyright: ignore[reportUnknownLambdaType]
+        with pytest.raises(ResponseError):
+            await line.queue.rebuild()
+    assert not await line.redis.exists(line.keys.epoch())
+    await line.queue.rebuild()
     assert await line.stands()

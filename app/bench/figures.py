@@ -189,6 +189,7 @@ class PairingRun(Struct):
         rebuild_s: from FLUSHALL, with an agent closing a chat just then, until the index is there again.
         quiet_cpu_share: processor time over wall time while nobody comes and goes.
         missed: offers that ran out before an agent's client confirmed them: above zero the machine was too busy.
+        put_off: commands that were answered with `unavailable` and given again: likewise.
     """
 
     waiting: int
@@ -201,6 +202,7 @@ class PairingRun(Struct):
     rebuild_s: float
     quiet_cpu_share: dict[str, float]
     missed: int
+    put_off: int
 
 
 class PairingFigures(Struct):

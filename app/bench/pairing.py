@@ -108,6 +108,7 @@ async def _measure(here: Ground, waiting: int, agents: int, lanes: int, tell: Ca
                 rebuild_s=round(rebuild_s, 2),
                 quiet_cpu_share={name: round(share, 3) for name, share in shares.items()},
                 missed=sum(answerer.missed for answerer in answerers),
+                put_off=sum(answerer.put_off for answerer in answerers),
             )
     finally:
         for person in people:

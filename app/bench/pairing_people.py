@@ -13,6 +13,8 @@ from app.bench.wire_socket import WireSocket
 
 PATIENCE_S = 120.0
 """For a welcome, and for a pairing."""
+AGAIN_S = 0.25
+"""Until what could not be done just now is asked again."""
 
 Frame = dict[str, Any]
 
@@ -91,21 +93,24 @@ class Answerer(Person):
 
     Attributes:
         missed: how often an offer ran out before it was confirmed.
+        put_off: how often they were asked to try again.
     """
 
     def __init__(self, port: int, token: str, waiters: dict[str, Waiter]) -> None:
         super().__init__(port, token)
-        self.missed = 0
+        self.missed = self.put_off = 0
         self._waiters = waiters
         self._mine: asyncio.Future[tuple[str, int, float]] = asyncio.get_running_loop().create_future()
-        self._confirming: dict[int, str] = {}
+        self._asked: dict[int, Frame] = {}
+        self._begun = False
         self._has: tuple[str, int] | None = None
 
     async def begin(self) -> None:
         """Take chats from now on; return with the first."""
-        self.say({"t": "status", "accept": True})
+        self._begun = True
+        self._ask({"t": "status", "accept": True})
         await self._next()
-        self.missed = 0
+        self.missed = self.put_off = 0
 
     async def pair(self) -> float | None:
         """Close what there is and wait for the next.
@@ -120,7 +125,7 @@ class Answerer(Person):
         assert self._has is not None, "it has begun"
         c, gen = self._has
         began = time.perf_counter()
-        self.say({"t": "close", "c": c, "gen": gen})
+        self._ask({"t": "close", "c": c, "gen": gen})
         c, told = await self._next()
         waiter = self._waiters.get(c)
         if waiter is None:
@@ -139,13 +144,24 @@ class Answerer(Person):
 
     def heard(self, frame: Frame) -> None:
         if frame["t"] == "offer":
-            self.say({"t": "offer.accept", "c": frame["c"], "gen": frame["gen"]})
-            self._confirming[self._number] = frame["c"]
-        elif frame["t"] in ("ok", "err") and frame["id"] in self._confirming:
-            c = self._confirming.pop(frame["id"])
-            if frame["t"] == "ok":
-                self._mine.set_result((c, frame["gen"], time.perf_counter()))
-        elif frame["t"] == "me" and not frame["me"]["accept"]:
+            self._ask({"t": "offer.accept", "c": frame["c"], "gen": frame["gen"]})
+        elif frame["t"] in ("ok", "err"):
+            command = self._asked.pop(frame["id"], None)
+            if command is not None:
+                self._answered(command, frame)
+        elif frame["t"] == "me" and self._begun and not frame["me"]["accept"]:
             # The machine was so busy that an offer ran out before it was confirmed.
             self.missed += 1
-            self.say({"t": "status", "accept": True})
+            self._ask({"t": "status", "accept": True})
+
+    def _ask(self, command: Frame) -> None:
+        self.say(command)
+        self._asked[self._number] = command
+
+    def _answered(self, command: Frame, answer: Frame) -> None:
+        if answer["t"] == "err" and answer["code"] == "unavailable":
+            # The same again, as the console does.
+            self.put_off += 1
+            asyncio.get_running_loop().call_later(AGAIN_S, self._ask, command)
+        elif answer["t"] == "ok" and command["t"] == "offer.accept" and not self._mine.done():
+            self._mine.set_result((command["c"], answer["gen"], time.perf_counter()))

@@ -16,18 +16,18 @@ LANES_EACH = 4
 ON_STAGE = 20
 """Agents with a socket; the others are there, and full."""
 IN_FRONT = 320
-"""Visitors with a socket. They have waited longest, so the agents on stage get them."""
+"""Visitors with a socket. They have waited longest, so the agents on stage get them. The others are there too."""
 
 _EMPTY = "TRUNCATE site, team, agent, visitor, conversation, gateway, presence CASCADE"
-_LATER = timedelta(days=1)
-"""So that nobody without a socket looks long gone while it is measured."""
 _LINES = """
 WITH waiting AS MATERIALIZED (
     SELECT gen_random_uuid() AS id, gen_random_uuid() AS visitor, gen_random_uuid() AS episode, n,
            ($2::uuid[])[1 + n % cardinality($2::uuid[])] AS team, $3::timestamptz + n * interval '1 ms' AS at
     FROM generate_series(1, $4::int) n
 ), visitors AS (
-    INSERT INTO visitor (id, site_id, seen_at) SELECT visitor, $1, $5 FROM waiting
+    INSERT INTO visitor (id, site_id, seen_at) SELECT visitor, $1, at FROM waiting
+), there AS (
+    INSERT INTO presence (subject, gateway_id, kind) SELECT visitor, $5, 'visitor' FROM waiting
 ), threads AS (
     INSERT INTO conversation (id, site_id, team_id, visitor_id, state, gen, episode, score, queued_at, changed_at)
     SELECT id, $1, team, visitor, 'waiting', 1, 1, (extract(epoch FROM at) * 1000)::bigint, at, at FROM waiting
@@ -74,8 +74,12 @@ async def set_lines(sql: Connection, secret_key: str, waiting: int, agents: int,
             "team_member",
             [{"team_id": team, "agent_id": agent} for n, agent in enumerate(people) for team in _lanes_of(n, teams)],
         )
-        await _are_there(sql, people[ON_STAGE:])
-        await sql.execute(_LINES, site, teams, now - timedelta(hours=1), waiting, now + _LATER)
+        # To a server process that never falls silent.
+        elsewhere = uuid7()
+        await sql.execute("INSERT INTO gateway (id, seen_at) VALUES ($1, 'infinity')", elsewhere)
+        there = [{"subject": agent, "gateway_id": elsewhere, "kind": "agent"} for agent in people[ON_STAGE:]]
+        await copy_rows(sql, "presence", there)
+        await sql.execute(_LINES, site, teams, now - timedelta(hours=1), waiting, elsewhere)
         tickets = await issue_tickets(sql, people[:ON_STAGE], now)
     await sql.execute("VACUUM ANALYZE")
     front = await sql.fetch(
@@ -109,10 +113,3 @@ def _agent(number: int, agent: UUID, now: datetime) -> dict[str, object]:
 def _lanes_of(number: int, teams: Sequence[UUID]) -> list[UUID]:
     first = number * LANES_EACH
     return list({teams[(first + place) % len(teams)]: None for place in range(LANES_EACH)})
-
-
-async def _are_there(sql: Connection, agents: Sequence[UUID]) -> None:
-    """Let agents without a socket be connected, to a server process that never falls silent."""
-    gateway = uuid7()
-    await sql.execute("INSERT INTO gateway (id, seen_at) VALUES ($1, 'infinity')", gateway)
-    await copy_rows(sql, "presence", [{"subject": agent, "gateway_id": gateway, "kind": "agent"} for agent in agents])

@@ -18,7 +18,7 @@ from app.clock import to_ms
 from app.contacts.models import Visitor
 from app.errors import Conflict, NotFound
 from app.identity.capacity import free_slot, take_slot
-from app.identity.events import AgentChanged
+from app.identity.events import LoadChanged
 from app.identity.models import Agent, Site
 from app.ids import AgentId, ConversationId, TeamId, VisitorId, uuid7
 from app.infra.presence import is_connected
@@ -167,7 +167,7 @@ async def claim(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: 
     conversation.state = state
     conversation.agent_id = agent.id
     await _joined(work, conversation, agent, now)
-    work.record(AgentChanged(agent.id))
+    work.record(LoadChanged(agent.id))
     work.record(unqueued(conversation))
     return conversation
 
@@ -180,7 +180,7 @@ def taken_already(work: Work, conversation: Conversation, gen: int, agent: Actor
     taken = conversation.state == "active" and conversation.agent_id == agent.id and conversation.gen == gen + 1
     if taken:
         touched(work, conversation, now, agent.id)
-        work.record(AgentChanged(agent.id))
+        work.record(LoadChanged(agent.id))
         work.record(unqueued(conversation))
     return taken
 
@@ -225,7 +225,7 @@ async def reopen(work: Work, conversation_id: UUID, gen: int, agent: Actor, now:
     await episodes.begin_stint(work.session, conversation, agent.id, now)
     lines.append(work, conversation, lines.PUBLIC, "reopened", {"agent": agent.shown}, now, sender=agent.sender)
     changed(work, conversation, now, agent.id)
-    work.record(AgentChanged(agent.id))
+    work.record(LoadChanged(agent.id))
     return conversation
 
 
@@ -278,7 +278,7 @@ async def _close_active(
     data = {"by": by, "reason": "ended", "agent": shown}
     lines.append(work, conversation, lines.PUBLIC, "closed", data, now, sender=sender)
     changed(work, conversation, now, agent_id)
-    work.record(AgentChanged(AgentId(agent_id)))
+    work.record(LoadChanged(AgentId(agent_id)))
 
 
 async def abandon(work: Work, conversation: Conversation, now: datetime) -> None:
@@ -313,7 +313,7 @@ async def _leave(
     if offered_to is not None:
         await free_slot(work.session, AgentId(offered_to))
         work.record(OfferWithdrawn(ConversationId(conversation.id), AgentId(offered_to), gen, "left"))
-        work.record(AgentChanged(AgentId(offered_to)))
+        work.record(LoadChanged(AgentId(offered_to)))
     work.record(unqueued(conversation))
 
 
@@ -327,7 +327,7 @@ async def requeue(work: Work, conversation: Conversation, reason: str, now: date
     await free_slot(work.session, AgentId(agent_id))
     lines.append(work, conversation, lines.PUBLIC, "requeued", {"reason": reason}, now)
     changed(work, conversation, now, agent_id)
-    work.record(AgentChanged(AgentId(agent_id)))
+    work.record(LoadChanged(AgentId(agent_id)))
     work.record(queued(conversation))
 
 

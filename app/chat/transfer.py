@@ -13,7 +13,7 @@ from app.chat.events import ConversationChanged, ConversationUnqueued
 from app.chat.models import Conversation
 from app.errors import Conflict, Invalid
 from app.identity.capacity import free_slot, take_slot
-from app.identity.events import AgentChanged
+from app.identity.events import LoadChanged
 from app.identity.models import Agent, Team
 from app.ids import AgentId, ConversationId, TeamId, VisitorId
 from app.infra.presence import is_connected
@@ -52,7 +52,7 @@ async def let_go(
         lines.append(work, conversation, lines.INTERNAL, "note", {"text": note}, now, sender=sender.sender)
     data = {"agent": sender.shown, "to": to}
     lines.append(work, conversation, lines.PUBLIC, "passed", data, now, sender=sender.sender)
-    work.record(AgentChanged(sender.id))
+    work.record(LoadChanged(sender.id))
     return conversation
 
 
@@ -87,8 +87,8 @@ async def take_over(work: Work, conversation_id: UUID, gen: int, agent: Actor, n
     lines.append(work, conversation, lines.INTERNAL, "taken_over", data, now, sender=agent.sender)
     lines.append(work, conversation, lines.PUBLIC, "joined", {"agent": agent.shown}, now, sender=agent.sender)
     changed(work, conversation, now, agent.id, before)
-    work.record(AgentChanged(agent.id))
-    work.record(AgentChanged(AgentId(before)))
+    work.record(LoadChanged(agent.id))
+    work.record(LoadChanged(AgentId(before)))
     return conversation
 
 
@@ -135,7 +135,7 @@ async def give_back(work: Work, conversation: Conversation, now: datetime) -> bo
                 lane=conversation.lane,
             )
         )
-    work.record(AgentChanged(AgentId(agent_id)))
+    work.record(LoadChanged(AgentId(agent_id)))
     return True
 
 

@@ -40,6 +40,11 @@ log = structlog.get_logger()
 SETTLE_S = 0.15
 """A burst of changes is told once."""
 FLOW_S = 5.0
+UNSURE_S = 1.0
+"""How soon it is looked again how a line moves of which too little was known."""
+MOST_TOLD = 5000
+"""Places told a second: where thousands wait here, each move of their line would tell all of them another one. It costs
+a process about a tenth of its time."""
 
 
 class _Outlook:
@@ -74,6 +79,8 @@ class WaitingRoom:
         self._again: set[UUID] = set()
         self._open: dict[UUID, bool] = {}
         self._outlooks: dict[str, _Outlook] = {}
+        self._again_soon: set[UUID] = set()
+        self._rested_at = 0.0
 
     async def enter(self, connection: Connection, guest: Guest) -> None:
         """Keep a visitor told from now on."""
@@ -132,15 +139,21 @@ class WaitingRoom:
                 guest.choice = True
                 connection.push(encode(_place(guest, conversation_id, position)))
 
-    async def _outlook(self, lane: str) -> _Outlook:
+    async def _outlook(self, team_id: UUID, lane: str) -> _Outlook:
         """How a lane moves, looked at every FLOW_S seconds at most."""
         known = self._outlooks.get(lane)
-        if known is None or time.monotonic() - known.since > FLOW_S:
+        if known is None or time.monotonic() - known.since > (FLOW_S if known.sure else UNSURE_S):
             async with self._work.begin() as work:
-                known = _Outlook(await line_flow(work.session, lane, clock.now()))
-            if known.sure:
-                self._outlooks[lane] = known
+                known = self._outlooks[lane] = _Outlook(await line_flow(work.session, lane, clock.now()))
+        elif not known.sure and team_id not in self._again_soon:
+            # This move may have been the one that makes it known, and the next may be long in coming.
+            self._again_soon.add(team_id)
+            asyncio.get_running_loop().call_later(UNSURE_S, self._look_again, team_id)
         return known
+
+    def _look_again(self, team_id: UUID) -> None:
+        self._again_soon.discard(team_id)
+        self.moved(team_id)
 
     async def _remember(self, announced: dict[UUID, Estimate]) -> None:
         if announced:
@@ -156,7 +169,7 @@ class WaitingRoom:
     async def _tell(self, team_id: UUID) -> None:
         try:
             while True:
-                await asyncio.sleep(SETTLE_S)
+                await asyncio.sleep(max(SETTLE_S, self._rested_at - time.monotonic()))
                 self._again.discard(team_id)
                 try:
                     await self._tell_once(team_id)
@@ -185,16 +198,19 @@ class WaitingRoom:
                     guest.availability = known
                     connection.push(encode(Available(available=known.now, opens_at=known.opens_at, full=known.full)))
         for lane in {entries[0][1].lane for entries in waiting.values()}:
-            await self._tell_waiting(lane, {c: each for c, each in waiting.items() if each[0][1].lane == lane})
+            await self._tell_waiting(team_id, lane, {c: each for c, each in waiting.items() if each[0][1].lane == lane})
 
-    async def _tell_waiting(self, lane: str, waiting: dict[UUID, list[tuple[Connection, Guest]]]) -> None:
+    async def _tell_waiting(
+        self, team_id: UUID, lane: str, waiting: dict[UUID, list[tuple[Connection, Guest]]]
+    ) -> None:
         places = await self._queue.positions(lane, list(waiting))
         found = {c: place for c, place in zip(waiting, places, strict=True) if place is not None}
-        expected = (await self._outlook(lane)).up_to(max(found.values(), default=0))
+        expected = (await self._outlook(team_id, lane)).up_to(max(found.values(), default=0))
         if expected:
             new = {c: expected[place - 1] for c, place in found.items() if all(g.told is None for _, g in waiting[c])}
             await self._remember(new)
         now_s = time.monotonic()
+        self._rested_at = max(now_s, self._rested_at) + len(found) / MOST_TOLD
         for conversation_id, place in found.items():
             for connection, guest in waiting[conversation_id]:
                 before = (guest.position, guest.told and guest.told.seconds)

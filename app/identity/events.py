@@ -26,6 +26,13 @@ class AgentChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LoadChanged(Event):
+    """An agent has one conversation more, or one less. For those who wait that changes nothing by itself."""
+
+    agent_id: AgentId
+
+
+@dataclass(frozen=True, slots=True)
 class TeamChanged(Event):
     """A team's name, mode or members changed."""
 

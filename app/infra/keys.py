@@ -28,6 +28,10 @@ class Keys:
         """String. Which build of the index this is; missing when Redis lost its data. No expiry. Owner: routing."""
         return f"{self.index}epoch"
 
+    def building(self) -> str:
+        """String: the epoch to be, while the index is built; missing when Redis lost it meanwhile. Owner: routing."""
+        return f"{self.index}building"
+
     def queue(self, lane: str) -> str:
         """Sorted set of a lane's waiting conversations by score (ms). No expiry. Owner: routing."""
         return f"{self.index}q:{lane}"
@@ -47,6 +51,10 @@ class Keys:
     def agent(self, agent_id: UUID | str) -> str:
         """Hash: load, capacity, rev, last, free, places, skills. No expiry. Owner: routing."""
         return f"{self.index}agent:{agent_id}"
+
+    def turn(self, duty: str) -> str:
+        """String: a process is at a duty that one does for all. Expires before its next time. Owner: routing."""
+        return f"{self.root}turn:{duty}"
 
     def limit(self, what: str) -> str:
         """Prefix of the rate limiter's counters. Expire with their window. Owner: limits."""

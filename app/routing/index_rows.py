@@ -10,6 +10,12 @@ from sqlalchemy import Row
 from app.chat.models import Conversation
 from app.routing.assignment import Candidate, Pair, Waiting
 
+RULE = """
+CASE WHEN c.reserved_for IS NOT NULL THEN '=' || c.reserved_for
+     WHEN c.declined <> '{}' THEN '!' || array_to_string(c.declined, ',') ELSE '' END
+"""
+"""SQL: `Waiting.rule` of a `conversation c`."""
+
 
 def arrival_args(waiting: Iterable[Waiting]) -> list[str | int]:
     """Return what arrival.lua wants to know of conversations."""

@@ -16,7 +16,7 @@ from app.chat.events import OfferWithdrawn
 from app.chat.models import COLUMNS, Conversation
 from app.chat.transfer import give_back
 from app.identity.capacity import free_slot
-from app.identity.events import AgentChanged
+from app.identity.events import AgentChanged, LoadChanged
 from app.identity.models import Agent, Team
 from app.ids import AgentId, ConversationId
 from app.infra.work import Work
@@ -53,6 +53,30 @@ _STANDING = text(
 SELECT c.id, c.gen, c.offer_expires_at,
        CASE WHEN c.passed_by IS NOT NULL AND c.returns_at IS NULL THEN 'offer' ELSE t.mode END AS mode
 FROM conversation c JOIN team t ON t.id = c.team_id WHERE c.agent_id = :agent AND c.state = 'offered'
+"""
+)
+
+# Whose person no process names any more, not even one whose lease ran out. `seen_at` is dated when a process lets
+# somebody go, so only then does the grace begin.
+_ABSENT = "NOT EXISTS (SELECT 1 FROM presence here WHERE here.subject = p.id) AND " + (
+    "coalesce(p.seen_at, '-infinity') < now() - interval '{} seconds'"
+)
+_OF_GONE_AGENT = text(
+    f"""
+SELECT {COLUMNS} FROM conversation c JOIN agent p ON p.id = c.agent_id
+WHERE c.state = 'active' AND {_ABSENT.format(AGENT_GRACE_S)} LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
+"""
+)
+# Of all who wait nearly everybody is there: that is asked of two indexes alone, before any row is read.
+_OF_GONE_VISITOR = text(
+    f"""
+WITH absent AS MATERIALIZED (
+    SELECT w.visitor_id FROM conversation w WHERE w.state IN ('waiting', 'offered')
+    AND NOT EXISTS (SELECT 1 FROM presence here WHERE here.subject = w.visitor_id)
+)
+SELECT {COLUMNS} FROM absent JOIN visitor p ON p.id = absent.visitor_id JOIN conversation c ON c.visitor_id = p.id
+WHERE c.state IN ('waiting', 'offered') AND {_ABSENT.format(VISITOR_GRACE_S)}
+LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
 """
 )
 
@@ -132,7 +156,7 @@ def offer(
         data["by"] = by.shown
     lines.append(work, conversation, lines.INTERNAL, "offered", data, now)
     work.record(OfferMade(ConversationId(conversation.id), agent_id, conversation.gen, mode, seconds * 1000))
-    work.record(AgentChanged(agent_id))
+    work.record(LoadChanged(agent_id))
 
 
 async def standing_offers(session: AsyncSession, agent_id: UUID, now: datetime) -> list[dict[str, Any]]:
@@ -178,6 +202,7 @@ async def expire_offer(work: Work, now: datetime) -> bool:
         return False
     agent_id, passed = conversation.agent_id, _was_passed_to_agent(conversation)
     by_hand = await _asks(work.session, conversation)
+    assert agent_id is not None, "an offered conversation has an agent"
     await _miss(work, conversation, "expired", now)
     if passed:
         # Somebody asked them; that they had no time for it says nothing about the line.
@@ -186,6 +211,7 @@ async def expire_offer(work: Work, now: datetime) -> bool:
         _MISSED,
         {"agent": agent_id, "most": MOST_MISSED if by_hand else 1, "note": "missed" if by_hand else "unresponsive"},
     )
+    work.record(AgentChanged(AgentId(agent_id)))
     return True
 
 
@@ -214,7 +240,7 @@ async def _miss(work: Work, conversation: Conversation, reason: str, now: dateti
     lines.append(work, conversation, lines.INTERNAL, "missed", data, now)
     changed(work, conversation, now, agent_id)
     work.record(OfferWithdrawn(ConversationId(conversation.id), AgentId(agent_id), gen, reason))
-    work.record(AgentChanged(AgentId(agent_id)))
+    work.record(LoadChanged(AgentId(agent_id)))
     if passed:
         if await give_back(work, conversation, now):
             return
@@ -244,7 +270,7 @@ async def requeue_from_gone_agent(work: Work, now: datetime) -> bool:
     Returns:
         Whether there was one.
     """
-    conversation = await _of_absent(work.session, "agent", "c.agent_id", "c.state = 'active'", AGENT_GRACE_S)
+    conversation = await work.session.scalar(select(Conversation).from_statement(_OF_GONE_AGENT))
     if conversation is not None:
         await requeue(work, conversation, "agent_gone", now)
     return conversation is not None
@@ -256,28 +282,7 @@ async def abandon_for_gone_visitor(work: Work, now: datetime) -> bool:
     Returns:
         Whether there was one.
     """
-    conversation = await _of_absent(
-        work.session, "visitor", "c.visitor_id", "c.state IN ('waiting', 'offered')", VISITOR_GRACE_S
-    )
+    conversation = await work.session.scalar(select(Conversation).from_statement(_OF_GONE_VISITOR))
     if conversation is not None:
         await abandon(work, conversation, now)
     return conversation is not None
-
-
-async def _of_absent(session: AsyncSession, table: str, column: str, states: str, grace_s: int) -> Conversation | None:
-    """Return a conversation whose person no process names any more, not even one whose lease ran out.
-
-    `seen_at` is dated when a process lets somebody go, so only then does the grace begin.
-    """
-    return await session.scalar(
-        select(Conversation).from_statement(
-            text(
-                f"""
-                SELECT {COLUMNS} FROM conversation c JOIN {table} p ON p.id = {column}
-                WHERE {states} AND NOT EXISTS (SELECT 1 FROM presence here WHERE here.subject = p.id)
-                  AND coalesce(p.seen_at, '-infinity') < now() - interval '{grace_s} seconds'
-                LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
-                """
-            )
-        )
-    )

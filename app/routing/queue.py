@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain, islice
 from uuid import UUID
 
 import structlog
@@ -19,13 +18,14 @@ from sqlalchemy import text
 from app import clock
 from app.clock import to_ms
 from app.errors import Unavailable
-from app.ids import uuid7
 from app.infra.keys import Keys
-from app.infra.redis import FAILURES, IndexLost, Redis, Script, hash_of, keys_like, members, uncancelled
+from app.infra.redis import FAILURES, IndexLost, Redis, Script, uncancelled
 from app.infra.work import WorkUnits
-from app.routing.assignment import Candidate, Pair, Waiting
+from app.routing.assignment import MAX_PAIRS, Pair, Waiting
 from app.routing.availability import ELIGIBLE, MAY_HAVE, candidate, candidates
-from app.routing.index_rows import agent_fields, arrival_args, pairs_of, slot_args, waiting_of
+from app.routing.index_build import build_index
+from app.routing.index_check import Differing, differences
+from app.routing.index_rows import arrival_args, pairs_of, slot_args, waiting_of
 from app.routing.offers import offer_pairs
 
 log = structlog.get_logger()
@@ -33,21 +33,19 @@ log = structlog.get_logger()
 REBUILD_LOCK = 0x6465736B0001
 WHOLE_LINE_S = 60
 """For reading all who wait, and building their index: if a busy machine could not end it, it would begin for ever."""
-AT_ONCE = 1000
-"""Conversations in one command of a rebuild."""
 MAX_ROUNDS = 20
 """Rounds of proposing and being refused before the rest is left to the sweeper."""
 
 _COLUMNS = "c.team_id, c.id, c.score, c.skills, c.reserved_for, c.declined"
-_WAITING = text(f"SELECT {_COLUMNS} FROM conversation c WHERE c.state = 'waiting'")
 _THESE = text(f"SELECT {_COLUMNS} FROM conversation c WHERE c.state = 'waiting' AND c.id = ANY (:ids)")
 # Conversations that somebody could serve, and that nobody is pairing just now; normally there are none. Begins with the
 # agents, who are few, then with the lanes that they cover: of a hundred thousand who wait only those are looked at.
+# Who has just closed a chat is being paired.
 _MATCHABLE = text(
     f"""
 WITH free AS MATERIALIZED (
     SELECT a.*, tm.team_id FROM agent a JOIN team_member tm ON tm.agent_id = a.id
-    WHERE a.load < a.capacity AND {ELIGIBLE}
+    WHERE a.load < a.capacity AND (a.freed_at IS NULL OR a.freed_at < now() - interval '1 second') AND {ELIGIBLE}
 )
 , able AS MATERIALIZED (
     SELECT l.team_id, l.skills FROM (
@@ -81,6 +79,7 @@ class Queue:
         self._work = work
         self._arrival = Script("pairing.lua", "arrival.lua")
         self._slot_freed = Script("pairing.lua", "slot_freed.lua")
+        self._refreshing: dict[UUID, bool] = {}
         self._in_doubt = False
 
     async def bring(self, conversation_ids: Sequence[UUID]) -> None:
@@ -96,24 +95,70 @@ class Queue:
         await self._settle(propose)
 
     async def refresh_agent(self, agent_id: UUID) -> None:
-        """Bring an agent's state in the index up to date, and pair them if they have room."""
-        await self._settle(lambda: self._propose_slot(agent_id))
+        """Bring an agent's state in the index up to date, and pair them if they have room.
+
+        One at a time: whoever read Postgres while a claim was on its way would propose them for the same room again.
+        Who comes meanwhile leaves it to the one at it, who then looks once more.
+        """
+        if agent_id in self._refreshing:
+            self._refreshing[agent_id] = True
+            return
+        try:
+            again = True
+            while again:
+                self._refreshing[agent_id] = False
+                await self._settle(lambda: self._propose_slot(agent_id))
+                again = self._refreshing[agent_id]
+        finally:
+            del self._refreshing[agent_id]
 
     async def remove(self, lane: str, conversation_id: UUID) -> None:
         """Take a conversation out of a lane, unless it waits there (again) by now."""
 
+        await self._take_out(lane, {str(conversation_id): None})
+
+    async def _take_out(self, lane: str, scores: Mapping[str, int | None]) -> None:
+        """Take conversations out of a lane, unless they wait there by now.
+
+        Args:
+            scores: where each stands in the lane; None: anywhere. Who waits at another place is put there.
+        """
+        ids = [UUID(each) for each in scores]
+
         async def remove() -> list[Pair]:
-            if any(each.lane == lane for each in await self._waiting([conversation_id])):
+            # Whoever was paired was taken out then: nearly always nobody stands there.
+            there = [each for each, at in zip(scores, await self._at(lane, scores), strict=True) if at is not None]
+            if not there:
+                return []
+            stay = {
+                each.id
+                for each in await self._waiting(ids)
+                if each.lane == lane and scores[each.id] in (None, each.score)
+            }
+            leave = [each for each in there if each not in stay]
+            if not leave:
                 return []
             pipeline = self._redis.pipeline(transaction=False)
-            pipeline.zrem(self._keys.queue(lane), str(conversation_id))
-            pipeline.hdel(self._keys.rules(), str(conversation_id))
+            pipeline.zrem(self._keys.queue(lane), *leave)
+            pipeline.hdel(self._keys.rules(), *leave)
             await uncancelled(pipeline.execute)
-            # It may have come back between the question and the removal; from here whoever brings it back adds it.
-            back = await self._waiting([conversation_id])
+            # They may have come back between the question and the removal; from here whoever brings them adds them.
+            back = await self._waiting([UUID(each) for each in leave])
             return [pair for each in back for pair in await self._propose_arrival(each.team, [each])]
 
         await self._settle(remove)
+
+    async def _at(self, lane: str, conversations: Iterable[str]) -> list[float | None]:
+        """Return where conversations stand in a lane, by score."""
+        asking = self._redis.pipeline(transaction=False)
+        asking.exists(self._keys.epoch())
+        asking.zmscore(self._keys.queue(lane), list(conversations))
+        known, found = await uncancelled(asking.execute)
+        if known:
+            return found
+        # Whoever builds the index just now may have read Postgres before they left.
+        await self.rebuild()
+        return await uncancelled(lambda: self._redis.zmscore(self._keys.queue(lane), list(conversations)))
 
     async def _waiting(self, conversation_ids: Sequence[UUID]) -> list[Waiting]:
         """Return those of some conversations that wait."""
@@ -150,8 +195,11 @@ class Queue:
             await self.refresh_agent(agent_id)
         await self.bring([UUID(each.id) for each in waiting])
         # Whoever was paired by another process meanwhile must not stand in the index again.
+        lanes: defaultdict[str, dict[str, None]] = defaultdict(dict)
         for each in waiting:
-            await self.remove(each.lane, UUID(each.id))
+            lanes[each.lane][each.id] = None
+        for lane, theirs in lanes.items():
+            await self._take_out(lane, theirs)
 
     async def settle_doubts(self) -> None:
         """Compare if something was proposed and not settled: it stands in no line, and others would pass it."""
@@ -159,34 +207,28 @@ class Queue:
             self._in_doubt = False
             await self.compare()
 
-    async def compare(self) -> None:
-        """Make the index hold exactly those who wait; whatever differs is put right."""
+    async def compare(self, rest_s: float = 0.0) -> None:
+        """Make the index hold exactly those who wait; whatever differs is put right.
+
+        Args:
+            rest_s: pause after each thousand of them.
+        """
         try:
             if not await self._redis.exists(self._keys.epoch()):
                 await self.rebuild()
                 return
-            async with self._work.patient(WHOLE_LINE_S).begin() as work:
-                rows = (await work.session.execute(_WAITING)).all()
-            truth: dict[str, dict[str, Waiting]] = {}
-            for each in map(waiting_of, rows):
-                truth.setdefault(each.lane, {})[each.id] = each
-            root = self._keys.queue("")
-            for key in await keys_like(self._redis, self._keys.queue("*")):
-                truth.setdefault(key.removeprefix(root), {})
-            rules = await hash_of(self._redis, self._keys.rules())
-            for lane, waiting in truth.items():
-                known = await members(self._redis, self._keys.queue(lane))
-                differing = [
-                    each for each in waiting.values() if each.id not in known or rules.get(each.id, "") != each.rule
-                ]
-                # Read again: what was read before the index may be over.
-                for some in range(0, len(differing), AT_ONCE):
-                    await self.bring([UUID(each.id) for each in differing[some : some + AT_ONCE]])
-                for conversation in known - waiting.keys():
-                    await self.remove(lane, UUID(conversation))
+            async for differing in differences(self._redis, self._keys, self._work, rest_s):
+                await self._put_right(differing)
         except (*FAILURES, Unavailable) as error:
             self._in_doubt = True
             log.warning("queue.compare_postponed", error=repr(error))
+
+    async def _put_right(self, differing: Differing) -> None:
+        """Read again what seems to differ, and let the index follow: what was read before the index may be over."""
+        for lane, scores in differing.wrong.items():
+            await self._take_out(lane, scores)
+        if differing.missing:
+            await self.bring(differing.missing)
 
     async def rebuild(self) -> None:
         """Make the index anew from Postgres, unless another process has just done so.
@@ -200,37 +242,12 @@ class Queue:
             await work.session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{WHOLE_LINE_S}s'"))
             if await self._redis.exists(self._keys.epoch()):
                 return
-            waiting = [waiting_of(row) for row in await work.session.execute(_WAITING)]
             agents = await candidates(work.session)
-            await self._replace_index(waiting, agents)
-        log.info("queue.rebuilt", waiting=len(waiting), agents=len(agents))
-        for team in {each.team for each in waiting}:
+            teams = await build_index(work.session, self._redis, self._keys, agents)
+        log.info("queue.rebuilt", teams=len(teams), agents=len(agents))
+        for team in teams:
             # Nobody more; whoever stands there.
             await self._settle(partial(self._propose_arrival, team, []))
-
-    async def _replace_index(self, waiting: Sequence[Waiting], agents: Sequence[Candidate]) -> None:
-        old = await keys_like(self._redis, f"{self._keys.index}*")
-        pipeline = self._redis.pipeline(transaction=False)
-        if old:
-            pipeline.delete(*old)
-        # Many in one command: of a hundred thousand who wait each would cost more on the way than in Redis.
-        lines: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-        for each in waiting:
-            lines[each.team, each.lane][each.id] = each.score
-            if each.rule:
-                pipeline.hset(self._keys.rules(), each.id, each.rule)
-        for (team, lane), scores in lines.items():
-            pipeline.sadd(self._keys.lanes(team), lane)
-            for at in range(0, len(scores), AT_ONCE):
-                pipeline.zadd(self._keys.queue(lane), dict(islice(scores.items(), at, at + AT_ONCE)))
-        for agent in agents:
-            pipeline.hset(self._keys.agent(agent.id), items=list(chain.from_iterable(agent_fields(agent).items())))
-            for place in agent.places:
-                if agent.place_in(place.team):
-                    pipeline.zadd(self._keys.idle(place.team), {agent.id: agent.score(place.strategy)})
-        # Last: until it is there, every script refuses to work on a half-built index.
-        pipeline.set(self._keys.epoch(), str(uuid7()))
-        await pipeline.execute()
 
     async def _propose_arrival(self, team: str, waiting: Sequence[Waiting]) -> list[Pair]:
         return await self._run(self._arrival, self._keys.lanes(team), arrival_args(waiting))
@@ -250,7 +267,7 @@ class Queue:
         return pairs_of(found)
 
     async def _settle(self, propose: Callable[[], Awaitable[list[Pair]]]) -> None:
-        """Propose, claim, and go on with what was refused until nothing is."""
+        """Propose, claim, and go on until nothing is refused, nor left because one call proposes only so many."""
         try:
             began = time.perf_counter()
             pairs = await propose()
@@ -260,6 +277,7 @@ class Queue:
                 took_ms = (time.perf_counter() - began) * 1000
                 async with self._work.begin() as work:
                     refused = await offer_pairs(work, pairs, clock.now(), took_ms)
+                full = len(pairs) >= MAX_PAIRS
                 began, pairs = time.perf_counter(), list[Pair]()
                 # First back in line, then the agents: else whoever came later would be next.
                 if refused:
@@ -267,6 +285,9 @@ class Queue:
                         pairs += await self._propose_arrival(each.team, [each])
                 for agent in {pair.agent for pair in refused}:
                     pairs += await self._propose_slot(UUID(agent))
+                if full:
+                    # A script stops there, whoever else could be paired.
+                    pairs += await propose()
             self._in_doubt = self._in_doubt or bool(pairs)
         except (*FAILURES, Unavailable) as error:
             self._in_doubt = True

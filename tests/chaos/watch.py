@@ -21,8 +21,8 @@ looks at those who have waited for a second. As long again for three servers and
 OVERDUE_S = 4.0
 """I22, in good times. The clock's duties come every half second or second; as much again as for I13."""
 INDEX_WITHIN_S = 40.0
-"""I12. The sweep that compares Redis with Postgres comes every 30 s, or 2 s after somebody was in doubt; no fault keeps
-both away from it for longer than 8 s."""
+"""I12. The sweep that compares Redis with Postgres comes every 20 s, 35 s after the last one when its process has died,
+or 2 s after somebody was in doubt."""
 
 # Who waits, in which lane, and whether somebody could take them now. As the rules say it, not as the code does.
 _WAITING = f"""
