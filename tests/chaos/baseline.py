@@ -47,7 +47,7 @@ async def _left(house: House) -> list[str]:
         left.append(f"Postgres has {backends} connections")
     async with house.redis() as redis:
         keys = await keys_like(redis, "*")
-    known = (house.keys.limit(""), *(house.keys.index + name for name in KNOWN_KEYS))
+    known = (house.keys.limit(""), house.keys.turn(""), *(house.keys.index + name for name in KNOWN_KEYS))
     strange = [key for key in keys if not key.startswith(known)]
     if strange:
         left.append(f"Redis holds {strange[:5]}")
