@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".data")
     database_url: Annotated[str, Field(repr=False, json_schema_extra=SECRET)] = ""
     """`postgresql+asyncpg://…`; empty means the embedded Postgres."""
-    database_pool_size: Annotated[int, Field(ge=2, le=200)] = 10
+    database_pool_size: Annotated[int, Field(ge=2, le=200)] = 20
     """Connections that one server process may hold."""
     redis_url: Annotated[str, Field(repr=False, json_schema_extra=SECRET)] = ""
     """`redis://`, `rediss://` or `unix://`; empty means the embedded Redis."""

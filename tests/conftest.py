@@ -125,7 +125,7 @@ def settings(database_url: str, redis_url: str, redis_prefix: str, tmp_path: Pat
         redis_prefix=redis_prefix,
         data_dir=tmp_path / "data",
         secret_key="a secret key that only the tests know",
-        database_pool_size=5,
+        database_pool_size=10,
     )
 
 

@@ -16,7 +16,7 @@ async def offline_work(database_url: str) -> AsyncGenerator[WorkUnits]:
 
     Nobody reacts to what happens in it: running server processes notice by their sweeper within seconds.
     """
-    database = Database(database_url, pool_size=2)
+    database = Database(database_url, pool_size=4)
     try:
         yield WorkUnits(database, _nobody, patience_s=None)
     finally:

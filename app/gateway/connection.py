@@ -76,6 +76,7 @@ class Connection:
         "in_flight",
         "left",
         "messages",
+        "next_look",
         "next_ping",
         "pinged_at",
         "polled",
@@ -114,6 +115,7 @@ class Connection:
         self.frames = frames
         self.messages = messages
         self.heard_at = time.monotonic()
+        self.next_look = 0.0
         self.next_ping = 0.0
         self.pinged_at = 0.0
         self.refused = 0

@@ -27,6 +27,8 @@ log = structlog.get_logger()
 
 CHANCE = 0.1
 """Pings come so much, as a share, sooner or later: ten thousand sockets that came at once are not pinged at once."""
+LOOK_EVERY_S = 5.0
+"""Between two looks at a socket. Ten thousand a second would take a third as long as their pings do."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -55,9 +57,10 @@ async def beat_forever(hub: Hub, pulse: Pulse) -> None:
 
 
 def _beat(hub: Hub, pulse: Pulse, now: float) -> None:
+    pause = min(LOOK_EVERY_S, pulse.ping_every)
     ping = encode(Ping(spread_ms=min(LONGEST_SPREAD_MS, SPREAD_MS_PER_SOCKET * len(hub.connections))))
     for connection in list(hub.connections):
-        if connection.polled or connection.who is None:
+        if now < connection.next_look or connection.polled or connection.who is None:
             continue
         every = pulse.idle_every if _idle(connection) else pulse.ping_every
         if connection.pinged_at > connection.heard_at:
@@ -70,6 +73,7 @@ def _beat(hub: Hub, pulse: Pulse, now: float) -> None:
             connection.push(ping)
             connection.pinged_at = now
             connection.next_ping = now + _about(every)
+        connection.next_look = min(now + pause, connection.next_ping)
 
 
 def _idle(connection: Connection) -> bool:

@@ -57,15 +57,17 @@ class Database:
 
     Args:
         url: `postgresql+asyncpg://…`.
-        pool_size: most connections that SQLAlchemy keeps; the journal and the tail check have their own.
+        pool_size: most connections of SQLAlchemy; the journal and the tail check have their own. All that were needed
+            once are kept, and those used last are used first: a new one costs Postgres 20 ms and plans all anew.
     """
 
-    def __init__(self, url: str, pool_size: int = 10) -> None:
+    def __init__(self, url: str, pool_size: int = 20) -> None:
         self.url = url
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=pool_size,
-            max_overflow=pool_size,
+            max_overflow=0,
+            pool_use_lifo=True,
             pool_timeout=5,
             connect_args={"timeout": 5, "command_timeout": 30, "server_settings": _SERVER},
         )

@@ -118,7 +118,7 @@ async def examine_mail(url: str, sender: str) -> AsyncIterator[Finding]:
 
 async def examine_jobs(url: str) -> AsyncIterator[Finding]:
     """Whether jobs are carried out. Silent about a database without the table: `examine_database` says why."""
-    database = Database(url, pool_size=2)
+    database = Database(url, pool_size=4)
     try:
         async with database.sessions() as session:
             counts = await queue.counts(session)

@@ -174,7 +174,7 @@ async def a_house(logs: Path, gateways: int = 3, worker: Sequence[str] = WORKER)
                 data_dir=directory / "worker",
                 public_url=ORIGIN,
                 secret_key=SECRET,
-                database_pool_size=5,
+                database_pool_size=10,
                 visitor_messages_per_minute=6000,
                 connections_per_address=5000,
             )

@@ -14,7 +14,9 @@ from tests.journeys.wire_client import Frame, WireClient
 DECLINED = 0.08
 PASSED_TO_AGENT = 0.12
 PASSED_TO_TEAM = 0.06
-SERVED_S = (0.03, 0.25)
+CLAIMED_AT_ONCE = 0.1
+SERVED_S = (0.5, 3.0)
+"""About as long as all slots together take the arrivals of the race: a line forms on a fast machine too."""
 
 
 @dataclass
@@ -67,6 +69,9 @@ class Racer:
             self._waiting.pop(c, None)
             if head["state"] == "waiting" and head["team"]["id"] == self.team:
                 self._waiting[c] = gen
+                if self._random.random() < CLAIMED_AT_ONCE:
+                    # Whoever is quick: the queue is about to offer it.
+                    self._soon(self._claim(c))
             elif head["state"] == "active" and head["agent"]["id"] == self.id and (c, gen) not in self._begun:
                 self._begun.add((c, gen))
                 self._soon(self._serve(c, gen))
@@ -91,11 +96,17 @@ class Racer:
             return
         if await self._try("close", c, gen):
             # For a moment there is room: the queue fills it, and so does whoever is quick.
-            while self._race.claims > 0 and self._waiting:
-                self._race.claims -= 1
-                c = self._random.choice(list(self._waiting)[:4])
-                if not await self._try("claim", c, self._waiting[c]) or self._random.random() < 0.5:
+            while self._waiting:
+                if not await self._claim(self._random.choice(list(self._waiting)[:4])) or self._random.random() < 0.5:
                     break
+
+    async def _claim(self, c: str) -> bool:
+        """Take somebody out of the line, if they still stand there and not enough was claimed."""
+        gen = self._waiting.get(c)
+        if gen is None or not self._race.claims:
+            return False
+        self._race.claims -= 1
+        return await self._try("claim", c, gen)
 
     async def _try(self, command: str, c: str, gen: int, **more: str) -> bool:
         """Do it; others may have been quicker."""

@@ -134,7 +134,7 @@ async def a_stage(servers: RealServers, directory: Path, **changes: Any) -> Asyn
         redis_prefix=f"test-{uuid4().hex[:12]}",
         data_dir=directory / "data",
         secret_key="a secret key that only the tests know",
-        database_pool_size=5,
+        database_pool_size=10,
         **changes,
     )
     ports = [free_port(), free_port()]

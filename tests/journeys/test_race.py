@@ -50,7 +50,7 @@ async def test_whatever_they_do_at_once_there_is_one_owner_and_nobody_is_forgott
         *(
             server_process(
                 database_url=url,
-                database_pool_size=10,
+                database_pool_size=20,
                 connections_per_address=5000,
                 visitor_messages_per_minute=6000,
             )
@@ -93,7 +93,7 @@ async def test_whatever_they_do_at_once_there_is_one_owner_and_nobody_is_forgott
             f"{max(line.stays.values(), default=0)} times before being back; an agent's room was taken after "
             f"{spread(line.room_s)}"
         )
-        assert race.claims < CLAIMS, "there was something to claim"
+        assert race.claims == 0, "there was enough to claim"
         for command in ("claim", "transfer", "offer.decline", "offer.accept", "close"):
             assert race.done[command], f"nobody had {command!r}"
         assert line.offers >= ARRIVALS // 2, "the index was watched"
