@@ -119,6 +119,7 @@ async def test_a_recorded_day_is_replayed_with_who_was_there(
         ]
 
 
+@pytest.mark.slow
 async def test_a_team_as_it_is_set_and_what_of_it_is_not_simulated_is_said(
     database: Database, settings: Settings, deskbell: Deskbell
 ) -> None:

@@ -54,6 +54,7 @@ async def chat(shop: Shop, url: str, name: str) -> tuple[WireClient, WireClient,
     return visitor, agent, answer["c"]
 
 
+@pytest.mark.slow
 async def test_a_stop_with_clients_that_keep_coming_back_is_quiet(
     server_process: StartServer, database: Database
 ) -> None:
@@ -207,6 +208,7 @@ async def ping_on(client: WireClient) -> None:
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_a_crowd_from_one_address_or_one_that_says_nothing_keeps_nobody_out(
     server_process: StartServer, database: Database
 ) -> None:

@@ -65,6 +65,7 @@ async def serving(settings: Settings, deskbell: Deskbell, directory: Path, **cha
         assert await serve.ended() == 0, serve.output
 
 
+@pytest.mark.slow
 async def test_a_rolling_restart_under_load_loses_nothing(
     settings: Settings, deskbell: Deskbell, tmp_path: Path
 ) -> None:

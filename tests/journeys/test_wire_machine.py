@@ -341,6 +341,7 @@ def scene(servers: RealServers, tmp_path_factory: pytest.TempPathFactory) -> Ite
             runner.run(stage.__aexit__(None, None, None))
 
 
+@pytest.mark.slow
 def test_whatever_people_do_all_agree_on_what_was_said(scene: None) -> None:
     run_state_machine_as_test(
         Story,
