@@ -59,8 +59,10 @@ class Stage:
         self.people.append(client)
         client.token = earlier.token
         client.events.update({lane: list(events) for lane, events in earlier.events.items()})
+        # The other one may hear more while this one connects: what this one has is what it says.
+        pos = client.pos()
         await client.open()
-        await client.hello(client.token, pos=earlier.pos())
+        await client.hello(client.token, pos=pos)
         return client
 
     async def agent(self, who: AgentOnDuty, at: ServerProcess | None = None, **hello: Any) -> WireClient:

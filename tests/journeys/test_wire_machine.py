@@ -181,7 +181,7 @@ class Story(RuleBasedStateMachine):
         self.stage.people.append(client)
         client.events.update({lane: list(events) for lane, events in earlier.events.items()})
         await client.open()
-        await client.hello(await self.duty.ticket(client.url), pos=earlier.pos())
+        await client.hello(await self.duty.ticket(client.url), pos=client.pos())
         self.ana.client, self.ana.away = client, False
 
     @rule(who=WHO, what=st.sampled_from(("end", "close", "reopen", "reopen", "start", "start", "rate")))

@@ -228,17 +228,21 @@ class WireClient:
         return places
 
     async def _read(self, socket: ClientConnection) -> None:
+        broken: Exception | None = None
         try:
             async for message in socket:
                 for line in str(message).split("\n"):
                     await self._take(json.loads(line))
         except ConnectionClosed:
             pass
+        except AssertionError as error:  # A broken promise of the server, or a test's mistake: not a lost connection.
+            broken = error
+            raise
         finally:
             self.close_code = socket.close_code
             for answer in self._answers.values():
                 if not answer.done():
-                    answer.set_exception(ConnectionError(f"closed {self.close_code}"))
+                    answer.set_exception(broken or ConnectionError(f"closed {self.close_code}"))
                     answer.exception()
             self._answers.clear()
 
