@@ -279,8 +279,8 @@ class Deskbell:
         if self.endpoint.draining:
             return JSONResponse({"status": "draining"}, 503)
         try:
-            async with self.work.begin() as work:
-                await work.session.execute(text("SELECT 1"))
+            async with self.work.reading() as session:
+                await session.execute(text("SELECT 1"))
         except DeskbellError as error:
             return JSONResponse({"status": error.code}, 503)
         return JSONResponse({"status": "ready"})

@@ -91,8 +91,8 @@ class Reactions:
         for pause_s in DOUBT_S:
             await asyncio.sleep(pause_s)
             try:
-                async with self._work.begin() as work:
-                    there = await key_at(work.session, line.conversation_id, line.lane, line.seq)
+                async with self._work.reading() as session:
+                    there = await key_at(session, line.conversation_id, line.lane, line.seq)
             except Unavailable:
                 continue
             if there is not None:
@@ -118,8 +118,8 @@ class Reactions:
             self._outlet.tell(agent_topic(agent_id), frame)
 
     async def _read_heads(self, conversation_ids: list[UUID]) -> list[Head | None]:
-        async with self._work.begin() as work:
-            heads = {head["c"]: head for head in await heads_by_id(work.session, conversation_ids)}
+        async with self._work.reading() as session:
+            heads = {head["c"]: head for head in await heads_by_id(session, conversation_ids)}
         return [heads.get(str(each)) for each in conversation_ids]
 
     def _enqueue(self, fact: ConversationQueued) -> None:
@@ -153,9 +153,9 @@ class Reactions:
         async def refresh() -> None:
             self._outlet.tell(agent_topic(fact.agent_id), b"!me")
             await self._queue.refresh_agent(fact.agent_id)
-            async with self._work.begin() as work:
-                status = await status_of(work.session, fact.agent_id)
-                teams = await whose_visitors_come_to(work.session, status.team_ids)
+            async with self._work.reading() as session:
+                status = await status_of(session, fact.agent_id)
+                teams = await whose_visitors_come_to(session, status.team_ids)
             for team_id in teams:
                 self._outlet.tell(queue_topic(team_id), _MOVED)
 
@@ -167,12 +167,10 @@ class Reactions:
 
     def _refresh_team(self, fact: TeamChanged) -> None:
         async def refresh() -> None:
-            async with self._work.begin() as work:
-                members = await work.session.scalars(
-                    select(TeamMember.agent_id).where(TeamMember.team_id == fact.team_id)
-                )
+            async with self._work.reading() as session:
+                members = await session.scalars(select(TeamMember.agent_id).where(TeamMember.team_id == fact.team_id))
                 agents = members.all()
-                teams = await whose_visitors_come_to(work.session, [fact.team_id])
+                teams = await whose_visitors_come_to(session, [fact.team_id])
             for agent_id in agents:
                 self._outlet.tell(agent_topic(agent_id), b"!me")
                 await self._queue.refresh_agent(agent_id)

@@ -73,8 +73,8 @@ class Retention:
         if not self._days:
             return
         before = clock.now() - timedelta(days=self._days)
-        async with self._work.begin() as work:
-            teams = (await work.session.scalars(text("SELECT id FROM team ORDER BY id"))).all()
+        async with self._work.reading() as session:
+            teams = (await session.scalars(text("SELECT id FROM team ORDER BY id"))).all()
         conversations = 0
         for team_id in teams:
             while erased := await self._erase_some(team_id, before):

@@ -186,8 +186,8 @@ class Sweeper:
         """Return the states of open conversations, asked once for all duties of a moment: often there are none."""
         async with self._looking:
             if time.monotonic() > self._looked_at + GLANCE_S:
-                async with self._work.begin() as work:
-                    self._states = set((await work.session.scalars(_THERE_ARE)).all())
+                async with self._work.reading() as session:
+                    self._states = set((await session.scalars(_THERE_ARE)).all())
                 self._looked_at = time.monotonic()
             return self._states
 

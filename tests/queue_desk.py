@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
 from app.chat import conversations
@@ -100,7 +101,7 @@ class Desk:
             conversation = await self._of(work.session, visitor)
             if conversation is not None and conversation.state != "closed":
                 person = await work.session.get_one(Visitor, self.visitors[visitor])
-                await conversations.end(work, conversation.id, person, clock.now())
+                await conversations.end(work, conversation, person, clock.now())
 
     async def answers(self, visitor: int, how: str) -> None:
         """The agent who is asked accepts, declines, or says nothing; or who has the chat closes it, or vanishes."""
@@ -111,19 +112,17 @@ class Desk:
             agent = Actor(AgentId(conversation.agent_id), "")
             now, gen, state = clock.now(), conversation.gen, conversation.state
             if state == "offered" and how == "accept":
-                await conversations.accept(work, conversation.id, gen, agent, now)
+                await conversations.accept(work, conversation, gen, agent, now)
             elif state == "offered" and how == "decline":
-                await offers.decline(work, await conversations.lock(work.session, conversation.id), gen, agent.id, now)
+                await offers.decline(work, conversation, gen, agent.id, now)
             elif state == "offered" and how == "silence":
                 conversation.offer_expires_at = now - LONG_AGO
                 await work.session.flush()
                 await offers.expire_offer(work, now)
             elif state == "active" and how == "close":
-                await conversations.close(work, conversation.id, gen, agent, now)
+                await conversations.close(work, conversation, gen, agent, now)
             elif state == "active" and how == "vanish":
-                await conversations.requeue(
-                    work, await conversations.lock(work.session, conversation.id), "agent_gone", now
-                )
+                await conversations.requeue(work, conversation, "agent_gone", now)
 
     async def claims(self, agent: int, visitor: int) -> None:
         """An agent takes a visitor out of the line by hand."""
@@ -132,7 +131,7 @@ class Desk:
                 conversation = await self._of(work.session, visitor)
                 if conversation is not None and conversation.state == "waiting":
                     actor = Actor(AgentId(self.agents[agent]), "")
-                    await conversations.claim(work, conversation.id, conversation.gen, actor, clock.now())
+                    await conversations.claim(work, conversation, conversation.gen, actor, clock.now())
         except Conflict:
             return
 
@@ -194,12 +193,9 @@ class Desk:
                 found[name] = (key.removeprefix(root), score, rules.get(name, ""))
         return found
 
-    async def _of(self, session: Any, visitor: int) -> Conversation | None:
-        found = await session.execute(
-            text("SELECT id FROM conversation WHERE visitor_id = :v"), {"v": self.visitors[visitor]}
-        )
-        conversation_id = found.scalar_one_or_none()
-        return await conversations.lock(session, conversation_id) if conversation_id else None
+    async def _of(self, session: AsyncSession, visitor: int) -> Conversation | None:
+        theirs = select(Conversation).where(Conversation.visitor_id == self.visitors[visitor])
+        return await session.scalar(theirs.with_for_update(key_share=True))
 
 
 async def open_desk(

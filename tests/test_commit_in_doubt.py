@@ -12,7 +12,6 @@ import pytest
 
 from app import clock
 from app.chat import lines
-from app.chat.conversations import lock
 from app.chat.models import Conversation
 from app.contacts.models import Visitor
 from app.errors import Unavailable
@@ -88,7 +87,7 @@ async def desk(settings: Settings, database: Database) -> AsyncIterator[Desk]:
 
 async def queue(desk: Desk, before_commit: Callable[[], None] = lambda: None) -> None:
     async with desk.work.begin() as unit:
-        chat = await lock(unit.session, desk.conversation)
+        chat = await unit.session.get_one(Conversation, desk.conversation, with_for_update={"key_share": True})
         lines.append(unit, chat, lines.PUBLIC, "queued", {"episode": 1}, clock.now())
         await unit.session.flush()
         before_commit()

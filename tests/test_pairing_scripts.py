@@ -39,8 +39,8 @@ class RedisIndex:
                 await self.redis.hdel(self.keys.rules(), waiting.id)
                 return []
 
-    async def arrive(self, team: str, waiting: Sequence[Waiting], now_ms: int) -> list[Pair]:
-        args = [self.keys.index, now_ms, *arrival_args(waiting)]
+    async def arrive(self, team: str, waiting: Sequence[Waiting], now_ms: int, *, hold: bool = False) -> list[Pair]:
+        args = [self.keys.index, now_ms, *arrival_args(waiting, hold=hold)]
         return pairs_of(await self.arrival(self.redis, [self.keys.lanes(team)], args))
 
     async def in_line(self, lane: str) -> list[tuple[str, float, str]]:
@@ -121,6 +121,20 @@ def test_several_arrivals_at_once_and_a_rush_are_drained_in_bounded_steps(runner
         await scripts.forget()
 
     runner.run(rush())
+
+
+def test_who_stands_in_line_again_is_paired_only_when_asked_for(runner: asyncio.Runner, redis: Redis) -> None:
+    async def held() -> None:
+        scripts = RedisIndex(redis)
+        await scripts.begin()
+        assert await scripts.move(SlotChange(Candidate("ana", 0, 1, START_MS, ORDERS)), START_MS) == []
+        reserved = Waiting("c01", "orders", START_MS, (), "ana")
+        assert await scripts.arrive("orders", [reserved], START_MS, hold=True) == []
+        assert await scripts.in_line("orders") == [("c01", START_MS, "=ana")]
+        assert await scripts.move(Look("orders"), START_MS) == [Pair("c01", "ana", "orders", START_MS)]
+        await scripts.forget()
+
+    runner.run(held())
 
 
 def test_without_an_epoch_no_script_touches_the_index(runner: asyncio.Runner, redis: Redis) -> None:

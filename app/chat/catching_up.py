@@ -37,5 +37,5 @@ class CatchingUp:
         return await self._pages.ask((conversation_id, lane, after))
 
     async def _read(self, places: list[Place]) -> Sequence[EventPage]:
-        async with self._work.begin() as work:
-            return await pages_after(work.session, places, PAGE)
+        async with self._work.reading() as session:
+            return await pages_after(session, places, PAGE)

@@ -1,4 +1,4 @@
-"""What can be done with a conversation. Each act runs in the caller's unit of work and locks the row first."""
+"""What can be done with a conversation. Each act runs in the caller's unit of work, which has locked the row."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from app.chat.events import ConversationChanged, ConversationQueued, Conversatio
 from app.chat.models import Conversation
 from app.clock import to_ms
 from app.contacts.models import Visitor
-from app.errors import Conflict, NotFound
+from app.errors import Conflict
 from app.identity.capacity import free_slot, take_slot
 from app.identity.events import LoadChanged
 from app.identity.models import Agent, Site
 from app.ids import AgentId, ConversationId, TeamId, VisitorId, uuid7
-from app.infra.presence import is_connected
 from app.infra.work import Work
 
 
@@ -39,25 +38,6 @@ class Actor:
     @property
     def shown(self) -> dict[str, str]:
         return {"id": str(self.id), "name": self.name}
-
-
-async def lock(session: AsyncSession, conversation_id: UUID) -> Conversation:
-    """Return a conversation's row, locked until the transaction ends.
-
-    Raises:
-        NotFound: there is none.
-    """
-    found = await session.execute(
-        select(Conversation)
-        .where(Conversation.id == conversation_id)
-        .with_for_update(key_share=True)
-        # The caller may hold an older reading of the row.
-        .execution_options(populate_existing=True)
-    )
-    conversation = found.scalar_one_or_none()
-    if conversation is None:
-        raise NotFound
-    return conversation
 
 
 def changed(work: Work, conversation: Conversation, now: datetime, *agents: AgentId | UUID | None) -> None:
@@ -133,15 +113,14 @@ async def start(work: Work, visitor: Visitor, conversation: Conversation, entry:
     work.record(queued(conversation))
 
 
-async def accept(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: datetime) -> Conversation:
+async def accept(work: Work, conversation: Conversation, gen: int, agent: Actor, now: datetime) -> None:
     """The agent takes the conversation that was offered to them.
 
     Raises:
         Conflict: `stale`: the offer is off, or was not theirs.
     """
-    conversation = await lock(work.session, conversation_id)
     if taken_already(work, conversation, gen, agent, now):
-        return conversation
+        return
     lifecycle.check_generation(conversation.gen, gen)
     conversation.state = lifecycle.after(conversation.state, "accept")
     if conversation.agent_id != agent.id:
@@ -149,18 +128,16 @@ async def accept(work: Work, conversation_id: UUID, gen: int, agent: Actor, now:
     conversation.offer_expires_at = None
     await work.session.execute(update(Agent).where(Agent.id == agent.id, Agent.missed > 0).values(missed=0))
     await _joined(work, conversation, agent, now)
-    return conversation
 
 
-async def claim(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: datetime) -> Conversation:
+async def claim(work: Work, conversation: Conversation, gen: int, agent: Actor, now: datetime) -> None:
     """The agent takes a waiting conversation out of the queue.
 
     Raises:
         Conflict: `stale` or `at_capacity`.
     """
-    conversation = await lock(work.session, conversation_id)
     if taken_already(work, conversation, gen, agent, now):
-        return conversation
+        return
     lifecycle.check_generation(conversation.gen, gen)
     state = lifecycle.after(conversation.state, "claim")
     await take_slot(work.session, agent.id, now)
@@ -169,7 +146,6 @@ async def claim(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: 
     await _joined(work, conversation, agent, now)
     work.record(LoadChanged(agent.id))
     work.record(unqueued(conversation))
-    return conversation
 
 
 def taken_already(work: Work, conversation: Conversation, gen: int, agent: Actor, now: datetime) -> bool:
@@ -201,15 +177,14 @@ def _for_everybody(conversation: Conversation) -> None:
     conversation.declined, conversation.declined_until, conversation.overflowed = [], None, False
 
 
-async def reopen(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: datetime) -> Conversation:
+async def reopen(work: Work, conversation: Conversation, gen: int, agent: Actor, now: datetime) -> None:
     """The agent opens a closed conversation again, as its agent; a new episode begins.
 
     Raises:
         Conflict: `stale` or `at_capacity`.
     """
-    conversation = await lock(work.session, conversation_id)
     if taken_already(work, conversation, gen, agent, now):
-        return conversation
+        return
     lifecycle.check_generation(conversation.gen, gen)
     state = lifecycle.after(conversation.state, "reopen")
     await take_slot(work.session, agent.id, now)
@@ -226,36 +201,31 @@ async def reopen(work: Work, conversation_id: UUID, gen: int, agent: Actor, now:
     lines.append(work, conversation, lines.PUBLIC, "reopened", {"agent": agent.shown}, now, sender=agent.sender)
     changed(work, conversation, now, agent.id)
     work.record(LoadChanged(agent.id))
-    return conversation
 
 
-async def close(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: datetime) -> Conversation:
+async def close(work: Work, conversation: Conversation, gen: int, agent: Actor, now: datetime) -> None:
     """The agent ends it.
 
     Raises:
         Conflict: `stale`, `not_yours` or `conversation_closed`.
     """
-    conversation = await lock(work.session, conversation_id)
     if conversation.state == "active" and conversation.agent_id != agent.id:
         raise Conflict("Another agent has this chat.", code="not_yours")
     if conversation.state != "closed":
         lifecycle.check_generation(conversation.gen, gen)
     await _close_active(work, conversation, "agent", agent.sender, agent.shown, now)
-    return conversation
 
 
-async def end(work: Work, conversation_id: UUID, visitor: Visitor, now: datetime) -> Conversation:
+async def end(work: Work, conversation: Conversation, visitor: Visitor, now: datetime) -> None:
     """The visitor ends it, or gives up waiting.
 
     Raises:
         Conflict: `conversation_closed`.
     """
-    conversation = await lock(work.session, conversation_id)
     if conversation.state in ("waiting", "offered"):
         await _leave(work, conversation, "left", ("visitor", visitor.id, visitor.name), now)
     else:
         await _close_active(work, conversation, "visitor", ("visitor", visitor.id, visitor.name), None, now)
-    return conversation
 
 
 async def _close_active(
@@ -271,9 +241,7 @@ async def _close_active(
     assert agent_id is not None, "an active conversation has an agent"
     conversation.agent_id = None
     await episodes.end_stint(work.session, conversation, "closed", now)
-    episode = await episodes.finish(work.session, conversation, "answered", now)
-    if await is_connected(work.session, conversation.visitor_id):
-        episode.rating_prompted_at = now
+    await episodes.finish(work.session, conversation, "answered", now)
     await free_slot(work.session, AgentId(agent_id))
     data = {"by": by, "reason": "ended", "agent": shown}
     lines.append(work, conversation, lines.PUBLIC, "closed", data, now, sender=sender)
@@ -331,13 +299,11 @@ async def requeue(work: Work, conversation: Conversation, reason: str, now: date
     work.record(queued(conversation))
 
 
-async def done(work: Work, conversation_id: UUID, agent: Actor, now: datetime) -> Conversation:
+async def done(work: Work, conversation: Conversation, agent: Actor, now: datetime) -> None:
     """An offline message needs no answer any more."""
-    conversation = await lock(work.session, conversation_id)
     if conversation.left_message:
         conversation.left_message = False
         changed(work, conversation, now, agent.id)
-    return conversation
 
 
 def queued(conversation: Conversation) -> ConversationQueued:

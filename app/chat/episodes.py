@@ -4,11 +4,36 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.chat.models import Conversation, Episode, Stint
+from app.chat.models import Conversation, Episode
 from app.ids import AgentId, uuid7
+from app.infra.presence import live_sql
+
+_RUNNING = "conversation_id = :c AND number = :number"
+_BEGIN_STINT = text(
+    f"""
+WITH running AS (
+    UPDATE episode SET agent_id = :agent, assigned_at = coalesce(assigned_at, :now) WHERE {_RUNNING} RETURNING id
+)
+INSERT INTO stint (id, episode_id, agent_id, started_at) SELECT :id, id, :agent, :now FROM running
+"""
+)
+_END_STINT = text(
+    f"""
+UPDATE stint SET ended_at = :now, end_reason = :reason
+WHERE ended_at IS NULL AND episode_id = (SELECT id FROM episode WHERE {_RUNNING})
+"""
+)
+# Whoever was answered and is there is asked to rate it; the others are asked by the snapshot when they come back.
+_FINISH = text(
+    f"""
+UPDATE episode SET closed_at = :now, outcome = :outcome, rating_prompted_at =
+    CASE WHEN :outcome = 'answered' AND {live_sql(":visitor")} THEN :now ELSE rating_prompted_at END
+WHERE {_RUNNING}
+"""
+)
 
 
 def begin(session: AsyncSession, conversation: Conversation, now: datetime) -> Episode:
@@ -40,27 +65,22 @@ async def current(session: AsyncSession, conversation: Conversation) -> Episode:
 
 async def begin_stint(session: AsyncSession, conversation: Conversation, agent_id: AgentId, now: datetime) -> None:
     """An agent takes over."""
-    episode = await current(session, conversation)
-    episode.agent_id = agent_id
-    episode.assigned_at = episode.assigned_at or now
     conversation.assigned_at = now
-    session.add(Stint(id=uuid7(), episode_id=episode.id, agent_id=agent_id, started_at=now))
+    values = {"id": uuid7(), "agent": agent_id, "now": now}
+    await session.execute(_BEGIN_STINT, values | _running(conversation))
 
 
 async def end_stint(session: AsyncSession, conversation: Conversation, reason: str, now: datetime) -> None:
     """The agent's time on it is over: `closed`, `agent_gone`, `transfer` or `takeover`."""
-    episode = await current(session, conversation)
-    await session.execute(
-        update(Stint)
-        .where(Stint.episode_id == episode.id, Stint.ended_at.is_(None))
-        .values(ended_at=now, end_reason=reason)
-    )
+    await session.execute(_END_STINT, {"now": now, "reason": reason} | _running(conversation))
 
 
-async def finish(session: AsyncSession, conversation: Conversation, outcome: str, now: datetime) -> Episode:
+async def finish(session: AsyncSession, conversation: Conversation, outcome: str, now: datetime) -> None:
     """End the running episode: `answered`, `left`, `abandoned` or `offline`."""
-    episode = await current(session, conversation)
-    episode.closed_at = now
-    episode.outcome = outcome
     conversation.closed_at = now
-    return episode
+    values = {"now": now, "outcome": outcome, "visitor": conversation.visitor_id}
+    await session.execute(_FINISH, values | _running(conversation))
+
+
+def _running(conversation: Conversation) -> dict[str, object]:
+    return {"c": conversation.id, "number": conversation.episode}

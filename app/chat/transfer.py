@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.chat import episodes, lifecycle, lines
-from app.chat.conversations import Actor, changed, lock, queued, taken_already, unqueued
+from app.chat.conversations import Actor, changed, queued, taken_already, unqueued
 from app.chat.events import ConversationChanged, ConversationUnqueued
 from app.chat.models import Conversation
 from app.errors import Conflict, Invalid
@@ -22,14 +22,14 @@ from app.infra.work import Work
 
 async def let_go(
     work: Work,
-    conversation_id: UUID,
+    conversation: Conversation,
     gen: int,
     sender: Actor,
     to: dict[str, dict[str, str]],
     note: str,
     now: datetime,
-) -> Conversation:
-    """Take a conversation from its agent, who passes it on; return it waiting, locked, told to nobody yet.
+) -> None:
+    """Take a locked conversation from its agent, who passes it on; it waits then, and nobody is told yet.
 
     Args:
         to: the agent or the team that gets it, as clients are shown it.
@@ -38,7 +38,6 @@ async def let_go(
     Raises:
         Conflict: `stale`, `not_yours` or `conversation_closed`.
     """
-    conversation = await lock(work.session, conversation_id)
     if conversation.state == "active" and conversation.agent_id != sender.id:
         raise Conflict("Another agent has this chat.", code="not_yours")
     if conversation.state != "closed":
@@ -53,19 +52,17 @@ async def let_go(
     data = {"agent": sender.shown, "to": to}
     lines.append(work, conversation, lines.PUBLIC, "passed", data, now, sender=sender.sender)
     work.record(LoadChanged(sender.id))
-    return conversation
 
 
-async def take_over(work: Work, conversation_id: UUID, gen: int, agent: Actor, now: datetime) -> Conversation:
-    """Take an active conversation from its agent.
+async def take_over(work: Work, conversation: Conversation, gen: int, agent: Actor, now: datetime) -> None:
+    """Take an active, locked conversation from its agent.
 
     Raises:
         Invalid: the agent has it already.
         Conflict: `stale`, `conversation_closed` or `at_capacity`.
     """
-    conversation = await lock(work.session, conversation_id)
     if taken_already(work, conversation, gen, agent, now):
-        return conversation
+        return
     if conversation.state != "closed":
         lifecycle.check_generation(conversation.gen, gen)
     conversation.state = lifecycle.after(conversation.state, "takeover")
@@ -89,7 +86,6 @@ async def take_over(work: Work, conversation_id: UUID, gen: int, agent: Actor, n
     changed(work, conversation, now, agent.id, before)
     work.record(LoadChanged(agent.id))
     work.record(LoadChanged(AgentId(before)))
-    return conversation
 
 
 async def give_back(work: Work, conversation: Conversation, now: datetime) -> bool:

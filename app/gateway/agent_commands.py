@@ -9,6 +9,7 @@ from app.chat import conversations
 from app.chat import transfer as transfers
 from app.chat.access import conversation_for_agent
 from app.chat.heads import heads_by_id
+from app.chat.models import Conversation
 from app.chat.wire import encode
 from app.errors import Forbidden, Invalid
 from app.gateway.connection import Connection
@@ -54,14 +55,14 @@ async def move(
         Conflict: `stale`, `at_capacity`, `not_yours`, `conversation_closed`.
     """
     async with desk.work.begin() as work:
-        await _visible(work, host, command.c)
+        conversation = await _locked(work, host, command.c)
         act = {
             OfferAccept: conversations.accept,
             Claim: conversations.claim,
             CloseConversation: conversations.close,
             Reopen: conversations.reopen,
         }[type(command)]
-        conversation = await act(work, command.c, command.gen, host.actor, clock.now())
+        await act(work, conversation, command.gen, host.actor, clock.now())
     # Its head comes a little later; the client may speak as soon as it has this answer.
     host.learn(command.c, conversation.gen)
     connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
@@ -70,8 +71,7 @@ async def move(
 async def decline_offer(desk: Desk, connection: Connection, host: Host, command: OfferDecline) -> None:
     """Give an offer back."""
     async with desk.work.begin() as work:
-        await _visible(work, host, command.c)
-        conversation = await conversations.lock(work.session, command.c)
+        conversation = await _locked(work, host, command.c)
         await decline(work, conversation, command.gen, host.actor.id, clock.now())
     connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
 
@@ -85,13 +85,13 @@ async def transfer(desk: Desk, connection: Connection, host: Host, command: Tran
     """
     note = clean_text(command.note, field="note", most=MAX_TEXT) if command.note.strip() else ""
     async with desk.work.begin() as work:
-        await _visible(work, host, command.c)
-        fence = (command.c, command.gen, host.actor)
+        conversation = await _locked(work, host, command.c)
+        fence = (conversation, command.gen, host.actor)
         match command.agent, command.team:
             case UUID() as agent_id, None:
-                conversation = await pass_to_agent(work, *fence, agent_id, note, clock.now())
+                await pass_to_agent(work, *fence, agent_id, note, clock.now())
             case None, UUID() as team_id:
-                conversation = await pass_to_team(work, *fence, team_id, note, clock.now())
+                await pass_to_team(work, *fence, team_id, note, clock.now())
             case _:
                 raise Invalid("Name an agent or a team.", field="agent")
     connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
@@ -106,8 +106,8 @@ async def take_over(desk: Desk, connection: Connection, host: Host, command: Tak
     """
     async with desk.work.begin() as work:
         await _may_steer(work, host)
-        await _visible(work, host, command.c)
-        conversation = await transfers.take_over(work, command.c, command.gen, host.actor, clock.now())
+        conversation = await _locked(work, host, command.c)
+        await transfers.take_over(work, conversation, command.gen, host.actor, clock.now())
     host.learn(command.c, conversation.gen)
     connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
 
@@ -121,16 +121,16 @@ async def assign(desk: Desk, connection: Connection, host: Host, command: Assign
     """
     async with desk.work.begin() as work:
         await _may_steer(work, host)
-        await _visible(work, host, command.c)
-        conversation = await assign_waiting(work, command.c, command.gen, command.agent, host.actor, clock.now())
+        conversation = await _locked(work, host, command.c)
+        await assign_waiting(work, conversation, command.gen, command.agent, host.actor, clock.now())
     connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
 
 
 async def done(desk: Desk, connection: Connection, host: Host, command: Done) -> None:
     """An offline message needs no answer any more."""
     async with desk.work.begin() as work:
-        await _visible(work, host, command.c)
-        conversation = await conversations.done(work, command.c, host.actor, clock.now())
+        conversation = await _locked(work, host, command.c)
+        await conversations.done(work, conversation, host.actor, clock.now())
     connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
 
 
@@ -144,15 +144,15 @@ async def status(desk: Desk, connection: Connection, host: Host, command: Status
 
 async def watch(desk: Desk, following: Following, connection: Connection, host: Host, command: Watch) -> None:
     """Follow a conversation that is not one's own."""
-    async with desk.work.begin() as work:
-        await _visible(work, host, command.c)
+    async with desk.work.reading() as session:
+        await conversation_for_agent(session, host.actor.id, host.team_ids, command.c)
     followed = command.c in host.mine or command.c in host.watched
     host.watched.add(command.c)
     try:
         if not followed:
             await begin_both(following, connection, command.c)
-        async with desk.work.begin() as work:
-            head = (await heads_by_id(work.session, [command.c]))[0]
+        async with desk.work.reading() as session:
+            head = (await heads_by_id(session, [command.c]))[0]
     except BaseException:
         # A lane that never goes live would be deaf for good; the next attempt begins afresh.
         if not followed:
@@ -182,5 +182,5 @@ async def _may_steer(work: Work, host: Host) -> None:
         raise Forbidden("Only supervisors may do this.")
 
 
-async def _visible(work: Work, host: Host, conversation_id: UUID) -> None:
-    await conversation_for_agent(work.session, host.actor.id, host.team_ids, conversation_id)
+async def _locked(work: Work, host: Host, conversation_id: UUID) -> Conversation:
+    return await conversation_for_agent(work.session, host.actor.id, host.team_ids, conversation_id, locked=True)

@@ -39,8 +39,8 @@ class Comings:
     async def _tell(self) -> None:
         await asyncio.sleep(GATHER_S)
         news, self._news = self._news, {}
-        async with self._work.begin() as work:
-            rows = (await work.session.execute(_CONVERSATIONS, {"visitors": list(news)})).all()
+        async with self._work.reading() as session:
+            rows = (await session.execute(_CONVERSATIONS, {"visitors": list(news)})).all()
         for conversation_id, visitor_id in rows:
             frame = Eph(
                 c=conversation_id,

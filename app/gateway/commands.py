@@ -127,13 +127,13 @@ async def sync(desk: Desk, connection: Connection, command: Sync) -> None:
         raise Invalid("Either after or before, not both.", field="before")
     await connection.drained()
     limit = min(command.limit, MAX_PAGE)
-    async with desk.work.begin() as work:
-        head = (await messages.lane_heads(work.session, [command.c]))[command.c][lane]
+    async with desk.work.reading() as session:
+        head = (await messages.lane_heads(session, [command.c]))[command.c][lane]
         if command.after is not None:
-            page = await messages.page_after(work.session, command.c, lane, command.after, limit)
+            page = await messages.page_after(session, command.c, lane, command.after, limit)
         else:
             before = command.before if command.before is not None else head + 1
-            page = await messages.page_before(work.session, command.c, lane, before, limit)
+            page = await messages.page_before(session, command.c, lane, before, limit)
     connection.push(
         encode(Ok(id=command.id, events=[Raw(frame) for _, frame in page.events], head=head, more=page.more))
     )

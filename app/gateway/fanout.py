@@ -158,9 +158,9 @@ class Fanout:
         await asyncio.sleep(OFFER_LATE_S)
         if not connection.open or host.offers.get(head.c) == head.gen:
             return
-        async with self._desk.work.begin() as work:
-            standing = await standing_offers(work.session, host.id, clock.now())
-            heads = await heads_by_id(work.session, [head.c])
+        async with self._desk.work.reading() as session:
+            standing = await standing_offers(session, host.id, clock.now())
+            heads = await heads_by_id(session, [head.c])
         for offer in standing:
             if (offer["c"], offer["gen"]) == (str(head.c), head.gen) and host.offers.get(head.c) != head.gen:
                 host.offers[head.c] = head.gen
@@ -175,8 +175,8 @@ class Fanout:
         try:
             while told != host.renewals and connection.open:
                 told = host.renewals
-                async with self._desk.work.begin() as work:
-                    status = await status_of(work.session, host.id)
+                async with self._desk.work.reading() as session:
+                    status = await status_of(session, host.id)
                 if set(status.team_ids) != host.team_ids:
                     await self._change_teams(connection, host, set(status.team_ids))
                 else:
@@ -201,8 +201,8 @@ class Fanout:
 
     async def _may_see(self, host: Host, team_ids: set[UUID], conversation_id: UUID) -> bool:
         try:
-            async with self._desk.work.begin() as work:
-                await conversation_for_agent(work.session, host.actor.id, team_ids, conversation_id)
+            async with self._desk.work.reading() as session:
+                await conversation_for_agent(session, host.actor.id, team_ids, conversation_id)
         except NotFound:
             return False
         return True

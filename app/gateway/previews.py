@@ -34,8 +34,8 @@ class Previews:
     async def _tell(self) -> None:
         await asyncio.sleep(SETTLE_S)
         touched, self._touched = list(self._touched), set()
-        async with self._work.begin() as work:
-            heads = await heads_by_id(work.session, touched)
+        async with self._work.reading() as session:
+            heads = await heads_by_id(session, touched)
         for head in heads:
             # An active conversation is on its agent's list alone. Telling the whole team of each visitor that comes
             # and goes drowned 250 agents when a thousand visitors came at once.

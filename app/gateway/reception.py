@@ -62,13 +62,11 @@ class Reception:
         return await self._worlds.ask(visitor_id)
 
     async def _read(self, visitor_ids: list[UUID]) -> list[World | None]:
-        async with self._work.begin() as work:
-            known = await known_visitors(work.session, visitor_ids)
-            rows = await visitor_rows(work.session, visitor_ids)
+        async with self._work.reading() as session:
+            known = await known_visitors(session, visitor_ids)
+            rows = await visitor_rows(session, visitor_ids)
             lines = {each: (_team(known[each], rows.get(each)), known[each].skills) for each in known}
-            open_ = {
-                line: await availability(work.session, line[0], clock.now(), line[1]) for line in set(lines.values())
-            }
+            open_ = {line: await availability(session, line[0], clock.now(), line[1]) for line in set(lines.values())}
         return [
             World(known[each], rows.get(each), lines[each][0], open_[lines[each]]) if each in known else None
             for each in visitor_ids

@@ -125,8 +125,8 @@ async def _may_say(desk: Desk, connection: Connection, command: Send | Note) -> 
         await check_access(desk, connection, command.c)
     except NotFound:
         assert connection.who is not None, "a command comes after the hello"
-        async with desk.work.begin() as work:
-            stored = await is_stored(work.session, command.c, connection.who.id, command.m)
+        async with desk.work.reading() as session:
+            stored = await is_stored(session, command.c, connection.who.id, command.m)
         if not stored:
             raise
 
@@ -140,11 +140,11 @@ async def check_access(desk: Desk, connection: Connection, conversation_id: UUID
     if lane_topic(conversation_id, 0) in connection.cursors:
         return
     who = connection.who
-    async with desk.work.begin() as work:
+    async with desk.work.reading() as session:
         if isinstance(who, Guest):
-            await conversation_for_visitor(work.session, who.id, conversation_id)
+            await conversation_for_visitor(session, who.id, conversation_id)
         elif who is not None:
-            await conversation_for_agent(work.session, who.actor.id, who.team_ids, conversation_id)
+            await conversation_for_agent(session, who.actor.id, who.team_ids, conversation_id)
 
 
 def _stored(who: Guest | Host, body: Body, text: str) -> str:

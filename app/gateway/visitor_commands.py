@@ -58,8 +58,8 @@ async def start(desk: Desk, following: Following, connection: Connection, guest:
     guest.name = visitor.name
     await desk.waiting_room.change_team(connection, guest, TeamId(conversation.team_id))
     guest.conversation_id = ConversationId(conversation.id)
-    async with desk.work.begin() as work:
-        row = await visitor_row(work.session, guest.id)
+    async with desk.work.reading() as session:
+        row = await visitor_row(session, guest.id)
     assert row is not None, "it was just made"
     guest.now_at(row.gen, row.state)
     guest.lane = row.lane
@@ -109,9 +109,9 @@ async def leave_message(
 async def end(desk: Desk, connection: Connection, guest: Guest, command: End | Leave) -> None:
     """End the chat, or give up waiting."""
     async with desk.work.begin() as work:
-        await conversation_for_visitor(work.session, guest.id, command.c)
+        conversation = await conversation_for_visitor(work.session, guest.id, command.c, locked=True)
         visitor = await visitor_by_id(work.session, guest.id)
-        conversation = await conversations.end(work, command.c, visitor, clock.now())
+        await conversations.end(work, conversation, visitor, clock.now())
     connection.push(encode(Ok(id=command.id, gen=conversation.gen)))
 
 
@@ -121,8 +121,7 @@ async def rate(desk: Desk, connection: Connection, guest: Guest, command: Rate) 
     if command.comment is not None:
         comment = clean_text(command.comment, field="comment", most=MAX_COMMENT, need=False) or None
     async with desk.work.begin() as work:
-        await conversation_for_visitor(work.session, guest.id, command.c)
-        conversation = await conversations.lock(work.session, command.c)
+        conversation = await conversation_for_visitor(work.session, guest.id, command.c, locked=True)
         await store_rating(work, conversation, command.score, comment, clock.now())
     connection.push(encode(Ok(id=command.id)))
 

@@ -108,11 +108,11 @@ class WaitingRoom:
         Raises:
             Unavailable: Postgres is away.
         """
-        async with self._work.begin() as work:
-            open_ = await open_teams(work.session, clock.now())
-            asking = await teams_with_choice(work.session)
+        async with self._work.reading() as session:
+            open_ = await open_teams(session, clock.now())
+            asking = await teams_with_choice(session)
             turned = [each for each in open_ if open_[each] != self._open.get(each)]
-            turned = await whose_visitors_come_to(work.session, turned) if turned else []
+            turned = await whose_visitors_come_to(session, turned) if turned else []
         for team_id in turned:
             self.moved(team_id)
         self._open = open_
@@ -130,9 +130,9 @@ class WaitingRoom:
         ]
         if not patient:
             return
-        async with self._work.begin() as work:
+        async with self._work.reading() as session:
             ids = {guest.conversation_id for _, guest in patient if guest.conversation_id is not None}
-            found = await waited_enough(work.session, list(ids), clock.now())
+            found = await waited_enough(session, list(ids), clock.now())
         for connection, guest in patient:
             conversation_id, position = guest.conversation_id, guest.position
             if conversation_id is not None and conversation_id in found and position is not None:
@@ -143,8 +143,8 @@ class WaitingRoom:
         """How a lane moves, looked at every FLOW_S seconds at most."""
         known = self._outlooks.get(lane)
         if known is None or time.monotonic() - known.since > (FLOW_S if known.sure else UNSURE_S):
-            async with self._work.begin() as work:
-                known = self._outlooks[lane] = _Outlook(await line_flow(work.session, lane, clock.now()))
+            async with self._work.reading() as session:
+                known = self._outlooks[lane] = _Outlook(await line_flow(session, lane, clock.now()))
         elif not known.sure and team_id not in self._again_soon:
             # This move may have been the one that makes it known, and the next may be long in coming.
             self._again_soon.add(team_id)
@@ -162,9 +162,9 @@ class WaitingRoom:
 
     async def _availability(self, team_id: UUID, site_id: SiteId) -> Availability:
         """Return a team's availability for those of a site: what it asks of agents may have changed since they came."""
-        async with self._work.begin() as work:
-            site = await site_by_id(work.session, site_id)
-            return await availability(work.session, team_id, clock.now(), site.skills)
+        async with self._work.reading() as session:
+            site = await site_by_id(session, site_id)
+            return await availability(session, team_id, clock.now(), site.skills)
 
     async def _tell(self, team_id: UUID) -> None:
         try:

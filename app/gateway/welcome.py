@@ -142,8 +142,8 @@ async def _welcome_visitor(
         if known is None:
             await following.begin(connection, row.id, 0)
             guest.conversation_id = ConversationId(row.id)
-            async with desk.work.begin() as work:
-                row = await visitor_row(work.session, guest.id)
+            async with desk.work.reading() as session:
+                row = await visitor_row(session, guest.id)
             assert row is not None, "conversations are not deleted while their visitor is here"
         have = hello.pos.get(row.id, Position()).public
         if have is UNSET:
@@ -175,13 +175,13 @@ async def send_agent_snapshot(desk: Desk, following: Following, connection: Conn
     What is told meanwhile may be older or newer than the snapshot: it comes after it, and the newest rule decides.
     """
     connection.hold()
-    async with desk.work.begin() as work:
-        host.team_ids = set((await status_of(work.session, host.id)).team_ids)
+    async with desk.work.reading() as session:
+        host.team_ids = set((await status_of(session, host.id)).team_ids)
     await asyncio.gather(*(desk.hub.join(connection, team_topic(team_id)) for team_id in host.team_ids))
-    async with desk.work.begin() as work:
-        status = await status_of(work.session, host.id)
-        heads = await heads_for_agent(work.session, host.id, list(host.team_ids), everybodys=status.steers)
-        offers = await standing_offers(work.session, host.id, clock.now())
+    async with desk.work.reading() as session:
+        status = await status_of(session, host.id)
+        heads = await heads_for_agent(session, host.id, list(host.team_ids), everybodys=status.steers)
+        offers = await standing_offers(session, host.id, clock.now())
         host.offers = {UUID(offer["c"]): offer["gen"] for offer in offers}
     mine = [head for head in heads if head["state"] == "active" and _owner(head) == str(host.id)]
     fresh = [head for head in mine if UUID(head["c"]) not in host.mine]
@@ -227,8 +227,8 @@ async def go_live_both(
 async def ends_of(desk: Desk, have: dict[UUID, tuple[int, int]]) -> dict[UUID, tuple[int, int]]:
     """Return the ends of lanes; while Postgres is away what is known of them, so that live events get through."""
     try:
-        async with desk.work.begin() as work:
-            return await lane_heads(work.session, list(have))
+        async with desk.work.reading() as session:
+            return await lane_heads(session, list(have))
     except Unavailable as error:
         log.warning("welcome.ends_unknown", error=error.message)
         return have

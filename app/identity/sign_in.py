@@ -51,8 +51,8 @@ async def sign_in(units: WorkUnits, limits: Limits, attempt: Attempt, now: datet
     account = attempt.email.strip().lower()[:254]
     await limits.hit(PER_ADDRESS, attempt.address)
     await limits.hit(PER_ACCOUNT, attempt.address, account)
-    async with units.begin() as work:
-        agent = await agent_by_email(work.session, _storable(account))
+    async with units.reading() as session:
+        agent = await agent_by_email(session, _storable(account))
     # Outside the transaction: hashing takes long, and a connection is worth more than a moment.
     fits = await password_fits(attempt.password[:1000], agent.password_hash if agent else None)
     if agent is None or not fits or not agent.active:

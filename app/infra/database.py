@@ -13,7 +13,7 @@ import asyncpg
 from sqlalchemy import DateTime, MetaData, Text, Uuid, event
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -72,7 +72,11 @@ class Database:
             connect_args={"timeout": 5, "command_timeout": 30, "server_settings": _SERVER},
         )
         _ping_what_rested(self.engine)
-        self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(self.engine, expire_on_commit=False)
+        # Changes are written at the commit, and where `flush` says so: with autoflush each question would write what
+        # has changed by then, one row several times.
+        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        # Without a transaction: a question is one way there and back, not three.
+        self.readings = async_sessionmaker(self.engine.execution_options(isolation_level="AUTOCOMMIT"))
 
     async def raw(self) -> asyncpg.Connection[asyncpg.Record]:
         """Open a plain asyncpg connection that the caller owns and closes.

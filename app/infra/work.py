@@ -84,14 +84,36 @@ class WorkUnits:
                 itself was not answered it may be done all the same: every command can be given again.
         """
         in_doubt: list[Event] = []
+        async with self._within_patience(in_doubt), self._database.sessions() as session:
+            work = Work(session)
+            yield work
+            if work.facts and self._promise is not None:
+                await self._promise(work)
+            in_doubt += work.facts
+            await session.commit()
+        if work.facts:
+            await self._react(work.facts)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncSession]:
+        """Look something up, without a transaction: each statement sees what is committed when it begins.
+
+        Raises:
+            Unavailable: as `begin`.
+        """
+        async with self._within_patience([]), self._database.readings() as session:
+            yield session
+
+    @asynccontextmanager
+    async def _within_patience(self, in_doubt: list[Event]) -> AsyncGenerator[None]:
+        """Run a block that needs Postgres, and say in our words how it failed.
+
+        Args:
+            in_doubt: the facts of a commit that is under way; filled by the block when it begins.
+        """
         try:
-            async with asyncio.timeout(self._patience_s), self._database.sessions() as session:
-                work = Work(session)
-                yield work
-                if work.facts and self._promise is not None:
-                    await self._promise(work)
-                in_doubt = work.facts
-                await session.commit()
+            async with asyncio.timeout(self._patience_s):
+                yield
         except (DBAPIError, OSError, PoolTimeout, asyncpg.InternalClientError) as error:
             if isinstance(error, DBAPIError) and not is_passing(error):
                 raise
@@ -102,8 +124,6 @@ class WorkUnits:
             if in_doubt:
                 self._trouble(in_doubt)
             raise
-        if work.facts:
-            await self._react(work.facts)
 
 
 def is_passing(error: DBAPIError) -> bool:

@@ -163,10 +163,10 @@ class AnswersLetter:
     async def __call__(self, job: TakenJob) -> None:
         """Send it, unless the visitor was erased meanwhile."""
         c = UUID(job.payload["conversation"])
-        async with self._work.begin() as work:
-            row = (await work.session.execute(_LETTER, {"c": c})).one_or_none()
+        async with self._work.reading() as session:
+            row = (await session.execute(_LETTER, {"c": c})).one_or_none()
             span = {"c": c, "first": job.payload["first"], "last": job.payload["last"]}
-            answers = (await work.session.execute(_ANSWERS, span)).all()
+            answers = (await session.execute(_ANSWERS, span)).all()
         if row is not None and answers:
             await self._mail.send(_letter(job.id, c, row, answers))
 

@@ -56,14 +56,14 @@ class LeftMessageLetter:
 
     async def _letter(self, job: TakenJob) -> Letter | None:
         c, seq = UUID(job.payload["conversation"]), job.payload["seq"]
-        async with self._work.begin() as work:
-            found = await work.session.execute(_LEFT, {"c": c, "seq": seq, "agent": UUID(job.payload["agent"])})
+        async with self._work.reading() as session:
+            found = await session.execute(_LEFT, {"c": c, "seq": seq, "agent": UUID(job.payload["agent"])})
             row = found.one_or_none()
             if row is None:
                 return None
-            words = await work.session.scalars(_WORDS, {"c": c, "seq": seq, "episode": row.episode})
+            words = await session.scalars(_WORDS, {"c": c, "seq": seq, "episode": row.episode})
             messages = words.all()
-            phone = await work.session.scalar(_PHONE, {"c": c, "episode": row.episode})
+            phone = await session.scalar(_PHONE, {"c": c, "episode": row.episode})
         who = row.name or row.email
         text, html = rendered(
             "left_message",

@@ -72,10 +72,13 @@ WHERE c.id = ANY (:ids) AND c.state IN ('waiting', 'offered')
 )
 _COME_TO = text("SELECT id FROM team WHERE id = ANY (:teams) OR overflow_team_id = ANY (:teams)")
 _HOURS = text("SELECT id, hours FROM team WHERE hours IS NOT NULL")
-_ME = text("SELECT id, name, role, accepting, load, capacity, note FROM agent WHERE id = :agent")
-_TEAMS = text(
-    "SELECT t.id, t.name FROM team t JOIN team_member tm ON tm.team_id = t.id WHERE tm.agent_id = :agent "
-    "ORDER BY t.name"
+_ME = text(
+    """
+SELECT a.id, a.name, a.role, a.accepting, a.load, a.capacity, a.note,
+       (SELECT json_agg(json_build_object('id', t.id, 'name', t.name) ORDER BY t.name)
+        FROM team t JOIN team_member tm ON tm.team_id = t.id WHERE tm.agent_id = a.id) AS teams
+FROM agent a WHERE a.id = :agent
+"""
 )
 
 
@@ -186,7 +189,6 @@ class Status:
 async def status_of(session: AsyncSession, agent_id: UUID) -> Status:
     """Return an agent's status and teams."""
     row = (await session.execute(_ME, {"agent": agent_id})).one()
-    teams = await session.execute(_TEAMS, {"agent": agent_id})
     return Status(
         {
             "id": str(row.id),
@@ -197,7 +199,7 @@ async def status_of(session: AsyncSession, agent_id: UUID) -> Status:
             "capacity": row.capacity,
             "note": row.note,
         },
-        [{"id": str(team.id), "name": team.name} for team in teams],
+        row.teams or [],
     )
 
 

@@ -63,13 +63,13 @@ async def differences(redis: Redis, keys: Keys, work: WorkUnits, pause_s: float 
         RedisError, OSError: Redis is away.
         Unavailable: Postgres is away.
     """
-    async with work.begin() as unit:
-        teams = list(await unit.session.scalars(_TEAMS))
+    async with work.reading() as session:
+        teams = list(await session.scalars(_TEAMS))
     rules = await hash_of(redis, keys.rules())
     after: _Moment | None = _START
     while after is not None:
-        async with work.begin() as unit:
-            told = await unit.session.scalar(_STRETCH, {"team": after[0], "score": after[1], "people": STRETCH})
+        async with work.reading() as session:
+            told = await session.scalar(_STRETCH, {"team": after[0], "score": after[1], "people": STRETCH})
         truth: list[str] = told.split("\n") if told else []
         end = _moment(truth[-1]) if len(truth) >= STRETCH else None
         known = await _known(redis, keys, [team for team in teams if _reaches(team, after, end)], rules, after, end)

@@ -17,9 +17,13 @@ CASE WHEN c.reserved_for IS NOT NULL THEN '=' || c.reserved_for
 """SQL: `Waiting.rule` of a `conversation c`."""
 
 
-def arrival_args(waiting: Iterable[Waiting]) -> list[str | int]:
-    """Return what arrival.lua wants to know of conversations."""
-    args: list[str | int] = []
+def arrival_args(waiting: Iterable[Waiting], *, hold: bool = False) -> list[str | int]:
+    """Return what arrival.lua wants to know of conversations.
+
+    Args:
+        hold: they stand in line, and nobody is paired yet.
+    """
+    args: list[str | int] = [int(hold)]
     for each in waiting:
         args += [each.score, each.id, each.lane, each.rule]
     return args

@@ -90,33 +90,31 @@ async def offer_pairs(work: Work, pairs: Sequence[Pair], now: datetime, took_ms:
         took_ms: how long it took to propose them, for the record.
     """
     session = work.session
-    waiting = {
-        str(row.id): row
-        for row in await session.scalars(
-            select(Conversation)
-            .where(Conversation.id.in_([UUID(p.conversation) for p in pairs]), Conversation.state == "waiting")
-            .order_by(Conversation.id)
-            .with_for_update(key_share=True)
-        )
-    }
-    agents = sorted({UUID(p.agent) for p in pairs})
-    await session.execute(
-        select(Agent.id).where(Agent.id.in_(agents)).order_by(Agent.id).with_for_update(key_share=True)
+    found = await session.execute(
+        select(Conversation, Team)
+        .join(Team, Team.id == Conversation.team_id)
+        .where(Conversation.id.in_([UUID(p.conversation) for p in pairs]), Conversation.state == "waiting")
+        .order_by(Conversation.id)
+        .with_for_update(key_share=True, of=Conversation)
     )
-    rows = await session.scalars(select(Team).where(Team.id.in_({each.team_id for each in waiting.values()})))
-    found = {team.id: team for team in rows}
+    waiting = {str(conversation.id): (conversation, team) for conversation, team in found}
+    agents = sorted({UUID(p.agent) for p in pairs if p.conversation in waiting})
+    if len(agents) > 1:
+        # One alone is locked as their slot is taken.
+        await session.execute(
+            select(Agent.id).where(Agent.id.in_(agents)).order_by(Agent.id).with_for_update(key_share=True)
+        )
     reasons, refused = Reasons(session), list[Pair]()
-    for team in found.values():
+    for team in {team.id: team for _, team in waiting.values()}.values():
         await reasons.read(team)
     for pair in pairs:
-        conversation = waiting.pop(pair.conversation, None)
-        if conversation is None:
+        if pair.conversation not in waiting:
             refused.append(pair)
             continue
+        conversation, team = waiting.pop(pair.conversation)
         # What this transaction has offered already counts in the next one's room and reasons.
         await session.flush()
         agent_id = AgentId(UUID(pair.agent))
-        team = found[conversation.team_id]
         taken = await session.execute(_TAKE, {"agent": agent_id, "conversation": conversation.id, "now": now})
         name = taken.scalar_one_or_none()
         if name is None:

@@ -162,8 +162,8 @@ class Queue:
 
     async def _waiting(self, conversation_ids: Sequence[UUID]) -> list[Waiting]:
         """Return those of some conversations that wait."""
-        async with self._work.begin() as work:
-            return [waiting_of(row) for row in await work.session.execute(_THESE, {"ids": list(conversation_ids)})]
+        async with self._work.reading() as session:
+            return [waiting_of(row) for row in await session.execute(_THESE, {"ids": list(conversation_ids)})]
 
     async def positions(self, lane: str, conversation_ids: Sequence[UUID]) -> list[int | None]:
         """Return each conversation's place in a lane, 1 being next; None when it is not in line (or Redis is away)."""
@@ -188,8 +188,8 @@ class Queue:
 
     async def pair_stranded(self) -> None:
         """Offer again what waits although somebody is free: a crash, or a lost Redis, got in between."""
-        async with self._work.begin() as work:
-            stranded = (await work.session.execute(_MATCHABLE)).all()
+        async with self._work.reading() as session:
+            stranded = (await session.execute(_MATCHABLE)).all()
         waiting = [waiting_of(row) for row in stranded]
         for agent_id in {agent_id for row in stranded for agent_id in row.agents}:
             await self.refresh_agent(agent_id)
@@ -249,12 +249,29 @@ class Queue:
             # Nobody more; whoever stands there.
             await self._settle(partial(self._propose_arrival, team, []))
 
-    async def _propose_arrival(self, team: str, waiting: Sequence[Waiting]) -> list[Pair]:
-        return await self._run(self._arrival, self._keys.lanes(team), arrival_args(waiting))
+    async def _propose_again(self, refused: Sequence[Pair]) -> list[Pair]:
+        """Propose anew what Postgres refused.
+
+        First they stand in line again, else whoever came later would be next; then the agents are as they are, else
+        they would be proposed for room they have not; only then is anybody paired.
+        """
+        waiting = await self._waiting([UUID(pair.conversation) for pair in refused])
+        teams = {each.team: [other for other in waiting if other.team == each.team] for each in waiting}
+        for team, theirs in teams.items():
+            await self._propose_arrival(team, theirs, hold=True)
+        pairs: list[Pair] = []
+        for agent in {pair.agent for pair in refused}:
+            pairs += await self._propose_slot(UUID(agent))
+        for team in teams:
+            pairs += await self._propose_arrival(team, [])
+        return pairs
+
+    async def _propose_arrival(self, team: str, waiting: Sequence[Waiting], *, hold: bool = False) -> list[Pair]:
+        return await self._run(self._arrival, self._keys.lanes(team), arrival_args(waiting, hold=hold))
 
     async def _propose_slot(self, agent_id: UUID) -> list[Pair]:
-        async with self._work.begin() as work:
-            agent = await candidate(work.session, agent_id)
+        async with self._work.reading() as session:
+            agent = await candidate(session, agent_id)
         return await self._run(self._slot_freed, self._keys.agent(agent_id), slot_args(agent)) if agent else []
 
     async def _run(self, script: Script, key: str, args: Sequence[str | int]) -> list[Pair]:
@@ -279,12 +296,8 @@ class Queue:
                     refused = await offer_pairs(work, pairs, clock.now(), took_ms)
                 full = len(pairs) >= MAX_PAIRS
                 began, pairs = time.perf_counter(), list[Pair]()
-                # First back in line, then the agents: else whoever came later would be next.
                 if refused:
-                    for each in await self._waiting([UUID(pair.conversation) for pair in refused]):
-                        pairs += await self._propose_arrival(each.team, [each])
-                for agent in {pair.agent for pair in refused}:
-                    pairs += await self._propose_slot(UUID(agent))
+                    pairs += await self._propose_again(refused)
                 if full:
                     # A script stops there, whoever else could be paired.
                     pairs += await propose()

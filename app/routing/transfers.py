@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.chat import lifecycle
-from app.chat.conversations import Actor, lock, queued, touched, unqueued
+from app.chat.conversations import Actor, queued, touched, unqueued
 from app.chat.models import Conversation
 from app.chat.transfer import give_back, let_go, wait_in
 from app.errors import Conflict, Invalid, NotFound
@@ -38,9 +38,9 @@ _TAKES_CHATS = text(f"SELECT 1 FROM agent a WHERE a.id = :agent AND {ELIGIBLE}")
 
 
 async def pass_to_agent(
-    work: Work, conversation_id: UUID, gen: int, sender: Actor, agent_id: UUID, note: str, now: datetime
-) -> Conversation:
-    """Offer the sender's conversation to another agent, of any team.
+    work: Work, conversation: Conversation, gen: int, sender: Actor, agent_id: UUID, note: str, now: datetime
+) -> None:
+    """Offer the sender's locked conversation to another agent, of any team.
 
     Raises:
         Invalid: it is the sender.
@@ -49,8 +49,7 @@ async def pass_to_agent(
     """
     if agent_id == sender.id:
         raise Invalid("You have this chat already.", field="agent")
-    # The conversation before its agents, as everywhere; these in id order: two may pass to each other.
-    await lock(work.session, conversation_id)
+    # In id order: two may pass to each other.
     people = await work.session.scalars(
         select(Agent)
         .where(Agent.id.in_([agent_id, sender.id]))
@@ -62,21 +61,19 @@ async def pass_to_agent(
     if agent is None:
         raise NotFound
     to = {"agent": {"id": str(agent.id), "name": agent.name}}
-    conversation = await let_go(work, conversation_id, gen, sender, to, note, now)
+    await let_go(work, conversation, gen, sender, to, note, now)
     await _take(work, agent, now)
     offer(work, conversation, AgentId(agent_id), agent.name, "offer", now)
     touched(work, conversation, now, sender.id)
-    return conversation
 
 
-async def assign(work: Work, conversation_id: UUID, gen: int, agent_id: UUID, by: Actor, now: datetime) -> Conversation:
-    """Give a waiting conversation to an agent, of any team, whose client confirms it by itself.
+async def assign(work: Work, conversation: Conversation, gen: int, agent_id: UUID, by: Actor, now: datetime) -> None:
+    """Give a waiting, locked conversation to an agent, of any team, whose client confirms it by itself.
 
     Raises:
         NotFound: there is no such agent.
         Conflict: `stale`, `conversation_closed`; `no_agents`: they take no chats now; `at_capacity`.
     """
-    conversation = await lock(work.session, conversation_id)
     if conversation.state != "closed":
         lifecycle.check_generation(conversation.gen, gen)
     lifecycle.after(conversation.state, "offer")
@@ -86,7 +83,6 @@ async def assign(work: Work, conversation_id: UUID, gen: int, agent_id: UUID, by
     await _take(work, agent, now)
     offer(work, conversation, AgentId(agent_id), agent.name, "direct", now, by=by)
     work.record(unqueued(conversation))
-    return conversation
 
 
 async def _take(work: Work, agent: Agent, now: datetime) -> None:
@@ -102,9 +98,9 @@ async def _take(work: Work, agent: Agent, now: datetime) -> None:
 
 
 async def pass_to_team(
-    work: Work, conversation_id: UUID, gen: int, sender: Actor, team_id: UUID, note: str, now: datetime
-) -> Conversation:
-    """Put the sender's conversation in a team's line, at the place of its score; the sender does not get it from there.
+    work: Work, conversation: Conversation, gen: int, sender: Actor, team_id: UUID, note: str, now: datetime
+) -> None:
+    """Put the sender's locked conversation in a team's line, at the place of its score; they do not get it from there.
 
     Raises:
         NotFound: there is no such team.
@@ -114,7 +110,7 @@ async def pass_to_team(
     if team is None:
         raise NotFound
     to = {"team": {"id": str(team.id), "name": team.name}}
-    conversation = await let_go(work, conversation_id, gen, sender, to, note, now)
+    await let_go(work, conversation, gen, sender, to, note, now)
     others = await _others(work.session, team_id, sender.id)
     if not others or not await takes(work.session, team_id, now):
         raise Conflict(f"Nobody of {team.name} takes chats right now.", code="no_agents")
@@ -122,7 +118,6 @@ async def pass_to_team(
         # Whoever passes it on knows better than what was asked for at the beginning.
         conversation.skills = []
     wait_in(work, conversation, team_id, now + timedelta(seconds=RETURN_S), now)
-    return conversation
 
 
 async def _others(session: AsyncSession, team_id: UUID, sender_id: UUID) -> list[set[str]]:

@@ -31,7 +31,9 @@ async def test_only_the_hash_of_a_token_is_stored(work: Work) -> None:
 async def test_a_session_ends_after_twelve_idle_hours(work: Work) -> None:
     token = await a_session(work, await an_agent(work, "Ana"), NOW)
     assert await live_session(work.session, NOW + IDLE - SECOND, token=token)
+    await work.session.flush()
     assert await live_session(work.session, NOW + 2 * IDLE - 2 * SECOND, token=token), "a use counts anew"
+    await work.session.flush()
     assert await live_session(work.session, NOW + 3 * IDLE, token=token) is None
 
 
@@ -41,6 +43,7 @@ async def test_a_session_ends_after_seven_days_however_busy(work: Work) -> None:
     while at + IDLE / 2 < NOW + ABSOLUTE:
         at += IDLE / 2
         assert await live_session(work.session, at, token=token)
+        await work.session.flush()
     assert await live_session(work.session, NOW + ABSOLUTE, token=token) is None
 
 
