@@ -139,6 +139,24 @@ async def test_each_member_of_the_team_gets_what_was_left_and_can_answer_the_vis
 
 
 @journey
+async def test_what_is_left_after_a_chat_with_another_team_goes_to_the_sites_team(
+    stage: Stage, office: PostOffice
+) -> None:
+    shop, billing = await stage.shop(), await stage.shop()
+    ana, ben = await shop.hire("Ana"), await billing.hire("Ben")
+    vera, c = await leave(stage, shop, "Do you ship to Oslo?")
+    await stage.sql("DELETE FROM job")
+    passed_on = "UPDATE conversation SET team_id = :team, left_message = false WHERE id = :c"
+    await stage.sql(passed_on, team=billing.team_id, c=UUID(c))
+    again = await stage.again(vera, shop)
+    await leave_another(stage, again, "Or to Bergen?")
+    await soon(stage)
+    await all_done(stage)
+    assert [letter.to[0] for letter in office.letters] == await addresses_of(stage, ana)
+    assert not set(office.letters[0].to) & set(await addresses_of(stage, ben))
+
+
+@journey
 async def test_what_was_answered_before_its_letter_left_needs_no_letter(stage: Stage, office: PostOffice) -> None:
     shop = await stage.shop()
     ana = await shop.hire("Ana")

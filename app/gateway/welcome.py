@@ -215,11 +215,19 @@ async def begin_both(following: Following, connection: Connection, conversation_
 async def go_live_both(
     desk: Desk, following: Following, connection: Connection, have: dict[UUID, tuple[int, int]]
 ) -> None:
-    """Let both lanes of conversations go live, from the given (public, internal) positions."""
+    """Let both lanes of an agent's conversations go live, from the given (public, internal) positions.
+
+    What stopped being theirs since `begin_both` was called is left: `stop` finds only lanes that have begun.
+    """
     if not have:
         return
     ends = await ends_of(desk, have)
+    host = connection.who
+    assert isinstance(host, Host), "visitors follow one lane"
     for conversation_id, places in have.items():
+        if conversation_id not in host.mine | host.watched:
+            following.abandon(connection, conversation_id)
+            continue
         for lane in (0, 1):
             following.go_live(connection, conversation_id, lane, places[lane], ends[conversation_id][lane])
 

@@ -88,6 +88,7 @@ class WorkUnits:
             work = Work(session)
             yield work
             if work.facts and self._promise is not None:
+                await session.flush()
                 await self._promise(work)
             in_doubt += work.facts
             await session.commit()

@@ -99,11 +99,10 @@ async def offer_pairs(work: Work, pairs: Sequence[Pair], now: datetime, took_ms:
     )
     waiting = {str(conversation.id): (conversation, team) for conversation, team in found}
     agents = sorted({UUID(p.agent) for p in pairs if p.conversation in waiting})
-    if len(agents) > 1:
-        # One alone is locked as their slot is taken.
-        await session.execute(
-            select(Agent.id).where(Agent.id.in_(agents)).order_by(Agent.id).with_for_update(key_share=True)
-        )
+    # Even one: whoever waits for the row in _TAKE would count their chats, and see them here, as it was before.
+    await session.execute(
+        select(Agent.id).where(Agent.id.in_(agents)).order_by(Agent.id).with_for_update(key_share=True)
+    )
     reasons, refused = Reasons(session), list[Pair]()
     for team in {team.id: team for _, team in waiting.values()}.values():
         await reasons.read(team)
@@ -178,8 +177,9 @@ async def decline(work: Work, conversation: Conversation, gen: int, agent_id: Ag
         Conflict: `stale`: the offer is off, or was not theirs.
     """
     lifecycle.check_generation(conversation.gen, gen if conversation.agent_id == agent_id else -1)
-    await work.session.execute(update(Agent).where(Agent.id == agent_id, Agent.missed > 0).values(missed=0))
     await _miss(work, conversation, "declined", now)
+    # Only now: with a colleague's transfer both agents are locked there, in order.
+    await work.session.execute(update(Agent).where(Agent.id == agent_id, Agent.missed > 0).values(missed=0))
 
 
 async def expire_offer(work: Work, now: datetime) -> bool:

@@ -77,7 +77,8 @@ async def assign(work: Work, conversation: Conversation, gen: int, agent_id: UUI
     if conversation.state != "closed":
         lifecycle.check_generation(conversation.gen, gen)
     lifecycle.after(conversation.state, "offer")
-    agent = await work.session.get(Agent, agent_id)
+    # Locked first: whoever waits for the row in _TAKE would see them here as it was before.
+    agent = await work.session.get(Agent, agent_id, with_for_update={"key_share": True})
     if agent is None:
         raise NotFound
     await _take(work, agent, now)

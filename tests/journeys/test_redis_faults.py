@@ -18,6 +18,7 @@ from tests.journeys.house import House
 from tests.journeys.server_process import free_port
 from tests.journeys.stage import Stage
 from tests.journeys.talkers import Talker, all_is_well, everybody_spoke, pair, talking
+from tests.journeys.wire_client import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 Pairs = list[tuple[Talker, Talker]]
@@ -65,6 +66,27 @@ async def test_a_killed_redis_costs_no_message_and_servers_start_without_it(hous
         await everybody_spoke(pairs, more=5)
     await all_is_well(stage, pairs)
     assert not any(talker.refusals for both in pairs for talker in both)
+
+
+async def test_who_passes_a_chat_on_while_redis_hangs_hears_no_more_of_it(house: House, stage: Stage) -> None:
+    shop, billing = await stage.shop(), await stage.shop()
+    ana, vera = await stage.agent(await shop.hire("Ana")), await stage.visitor(shop, stage.two)
+    ben = await stage.agent(await billing.hire("Ben"))
+    with house.asleep("redis"):
+        c = (await vera.command({"t": "start"}))["c"]
+        head = await ana.head(c, "waiting")
+        # To follow a lane takes Redis; before it could, there is nothing more to follow.
+        gen = (await ana.command({"t": "claim", "c": c, "gen": head["gen"]}))["gen"]
+        await ana.head(c, "active")
+        await ana.command({"t": "transfer", "c": c, "gen": gen, "team": str(billing.team_id), "note": ""})
+        await asyncio.sleep(3)
+    await ben.head(c, "active", within_s=30)
+    seen = len(ana.log)
+    await ben.command({"t": "note", "c": c, "m": new_id(), "body": {"text": "Do not tell the shop."}})
+    await ben.say(c, "Hello, Vera.")
+    await vera.until(lambda f: f.get("data") == {"text": "Hello, Vera."})
+    await asyncio.sleep(1)
+    assert not [frame for frame in ana.log[seen:] if frame["t"] == "ev"]
 
 
 @asynccontextmanager

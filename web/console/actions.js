@@ -20,7 +20,7 @@ export async function take(head) {
     await command({ t: "claim", c: head.c, gen: head.gen });
     go({ list: "mine", c: head.c });
   } catch (error) {
-    const taken = ["stale", "not_yours"].includes(codeOf(error));
+    const taken = ["stale", "not_yours", "not_found"].includes(codeOf(error));
     if (taken) await news();
     const faster = world.peek().heads[head.c]?.agent?.name;
     say(taken ? `${faster ?? "Somebody"} was faster.` : refusal(error), { tone: taken ? "plain" : "bad" });
