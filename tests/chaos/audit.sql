@@ -124,7 +124,9 @@ CREATE CONSTRAINT TRIGGER chaos_conversation_made AFTER INSERT ON conversation
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION chaos_conversation();
 CREATE CONSTRAINT TRIGGER chaos_conversation_moved AFTER UPDATE ON conversation
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
-    WHEN (OLD.gen <> NEW.gen OR OLD.state <> NEW.state OR OLD.agent_id IS DISTINCT FROM NEW.agent_id)
+    -- Who forgets in one statement who passed it on, and gives it back in the next, is judged by how it was before both.
+    WHEN (OLD.gen <> NEW.gen OR OLD.state <> NEW.state OR OLD.agent_id IS DISTINCT FROM NEW.agent_id
+          OR OLD.passed_by IS DISTINCT FROM NEW.passed_by)
     EXECUTE FUNCTION chaos_conversation();
 CREATE CONSTRAINT TRIGGER chaos_conversation_not_returned AFTER UPDATE ON conversation
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.passed_by IS NOT NULL AND NEW.passed_by IS NULL)
