@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from uuid import UUID
 
 import structlog
@@ -96,7 +96,7 @@ class Sweeper:
         for_all: list[tuple[float, set[str], Duty]] = [
             (0.5, {"waiting"}, self._queue.pair_stranded),
             (1.0, {"waiting"}, self.let_overflow),
-            (5.0, {"waiting"}, self.ask_for_less),
+            (15.0, {"waiting"}, self.ask_for_less),
             (5.0, {"waiting", "offered"}, self.abandon_for_gone_visitors),
             (20.0, set(), self.compare),
         ]
@@ -138,7 +138,8 @@ class Sweeper:
 
     async def abandon_for_gone_visitors(self) -> None:
         """Take out of line those whose visitor has gone."""
-        await self._until_done(offers.abandon_for_gone_visitor)
+        async for away in offers.unserved_and_away(self._work, REST_S):
+            await self._until_done(partial(offers.abandon_for_gone_visitor, away=away))
 
     async def _until_done(self, one: Callable[[Work, datetime], Awaitable[bool]]) -> None:
         """Do something, one transaction each, for as long as there is something to do."""

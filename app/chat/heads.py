@@ -13,7 +13,7 @@ from app.clock import maybe_ms, to_ms
 from app.infra.presence import live_sql
 
 PREVIEW = 160
-"""Code points of the last message that a list shows."""
+"""Code points of the last message, or of a note, that a list shows."""
 
 _SELECT = f"""
 SELECT c.id, c.gen, c.state, c.episode, c.queued_at, c.assigned_at, c.closed_at, c.left_message,
@@ -22,7 +22,8 @@ SELECT c.id, c.gen, c.state, c.episode, c.queued_at, c.assigned_at, c.closed_at,
        v.id AS visitor_id, v.name AS visitor_name, v.email, v.verified, v.page_url, v.page_title,
        {live_sql("v.id")} AS online,
        a.id AS agent_id, a.name AS agent_name,
-       left(l.body->>'text', {PREVIEW}) AS preview, l.sender_kind AS preview_from, l.at AS preview_at
+       left(l.body->>'text', {PREVIEW}) AS preview, l.sender_kind AS preview_from, l.at AS preview_at,
+       p.id AS passed_by_id, p.name AS passed_by_name, w.at AS passed_at, w.note AS passed_note
 FROM conversation c
 JOIN site s ON s.id = c.site_id
 JOIN team t ON t.id = c.team_id
@@ -33,6 +34,17 @@ LEFT JOIN LATERAL (
     WHERE m.conversation_id = c.id AND m.lane = 0 AND m.kind = 'message'
     ORDER BY m.seq DESC LIMIT 1
 ) l ON true
+LEFT JOIN agent p ON p.id = c.passed_by
+LEFT JOIN LATERAL (
+    SELECT m.at, (
+        SELECT left(n.body->>'text', {PREVIEW}) FROM message n
+        WHERE n.conversation_id = c.id AND n.lane = 1 AND n.kind = 'note' AND n.sender_id = c.passed_by AND n.at = m.at
+        LIMIT 1
+    ) AS note
+    FROM message m
+    WHERE c.passed_by IS NOT NULL AND m.conversation_id = c.id AND m.lane = 0 AND m.kind = 'passed'
+    ORDER BY m.seq DESC LIMIT 1
+) w ON true
 """
 _BY_ID = text(_SELECT + "WHERE c.id = ANY (:ids)")
 _FOR_AGENT = text(
@@ -187,6 +199,13 @@ def _head(row: Row[Any]) -> Head:
         "read": {"visitor": row.visitor_read, "agent": row.agent_read},
         "preview": {"text": row.preview, "from": row.preview_from, "at": to_ms(row.preview_at)}
         if row.preview_at
+        else None,
+        "passed": {
+            "by": {"id": str(row.passed_by_id), "name": row.passed_by_name},
+            "at": to_ms(row.passed_at),
+            "note": row.passed_note,
+        }
+        if row.passed_at
         else None,
         "page": {"url": row.page_url, "title": row.page_title} if row.page_url else None,
     }

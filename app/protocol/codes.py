@@ -27,7 +27,7 @@ MAX_MARKS = 2_000
 MALFORMED_BEFORE_CLOSE = 10
 HELLO_WITHIN_S = 5.0
 PING_EVERY_S = 15.0
-IDLE_PING_EVERY_S = 35.0
+IDLE_PING_EVERY_S = 40.0
 PONG_WITHIN_S = 10.0
 SPREAD_MS_PER_SOCKET = 4
 """What a hello costs: so much further apart should those come back whom a process that dies leaves behind."""

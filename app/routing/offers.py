@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from app.identity.capacity import free_slot
 from app.identity.events import AgentChanged, LoadChanged
 from app.identity.models import Agent, Team
 from app.ids import AgentId, ConversationId
-from app.infra.work import Work
+from app.infra.work import Work, WorkUnits
 from app.routing.assignment import Pair
 from app.routing.availability import ELIGIBLE, MAY_HAVE
 from app.routing.events import OfferMade
@@ -68,17 +69,29 @@ WHERE c.state = 'active' AND {_ABSENT.format(AGENT_GRACE_S)} LIMIT 1 FOR NO KEY 
 """
 )
 # Of all who wait nearly everybody is there: that is asked of two indexes alone, before any row is read.
+_AWAY = text(
+    """
+WITH stretch AS MATERIALIZED (
+    SELECT w.team_id, w.visitor_id FROM conversation w
+    WHERE w.state IN ('waiting', 'offered') AND (w.team_id, w.visitor_id) > (:team, :visitor)
+    ORDER BY w.team_id, w.visitor_id LIMIT :most
+)
+SELECT ARRAY(
+    SELECT s.visitor_id FROM stretch s
+    WHERE NOT EXISTS (SELECT 1 FROM presence here WHERE here.subject = s.visitor_id)
+) AS away,
+(SELECT ARRAY[s.team_id, s.visitor_id] FROM stretch s ORDER BY s.team_id, s.visitor_id OFFSET :most - 1) AS last
+"""
+)
 _OF_GONE_VISITOR = text(
     f"""
-WITH absent AS MATERIALIZED (
-    SELECT w.visitor_id FROM conversation w WHERE w.state IN ('waiting', 'offered')
-    AND NOT EXISTS (SELECT 1 FROM presence here WHERE here.subject = w.visitor_id)
-)
-SELECT {COLUMNS} FROM absent JOIN visitor p ON p.id = absent.visitor_id JOIN conversation c ON c.visitor_id = p.id
-WHERE c.state IN ('waiting', 'offered') AND {_ABSENT.format(VISITOR_GRACE_S)}
+SELECT {COLUMNS} FROM conversation c JOIN visitor p ON p.id = c.visitor_id
+WHERE c.visitor_id = ANY (:away) AND c.state IN ('waiting', 'offered') AND {_ABSENT.format(VISITOR_GRACE_S)}
 LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
 """
 )
+STRETCH = 2000
+"""People looked at in one statement: a long one makes pairings wait."""
 
 
 async def offer_pairs(work: Work, pairs: Sequence[Pair], now: datetime, took_ms: float = 0.0) -> list[Pair]:
@@ -234,7 +247,7 @@ async def _miss(work: Work, conversation: Conversation, reason: str, now: dateti
         _not_again(conversation, agent_id, now)
     await free_slot(work.session, AgentId(agent_id))
     name = await work.session.scalar(select(Agent.name).where(Agent.id == agent_id))
-    data = {"agent": {"id": str(agent_id), "name": name}, "reason": reason}
+    data = {"agent": {"id": str(agent_id), "name": name}, "reason": reason, "passed": passed}
     lines.append(work, conversation, lines.INTERNAL, "missed", data, now)
     changed(work, conversation, now, agent_id)
     work.record(OfferWithdrawn(ConversationId(conversation.id), AgentId(agent_id), gen, reason))
@@ -274,13 +287,34 @@ async def requeue_from_gone_agent(work: Work, now: datetime) -> bool:
     return conversation is not None
 
 
-async def abandon_for_gone_visitor(work: Work, now: datetime) -> bool:
-    """Take a conversation out of line whose visitor has not been connected for VISITOR_GRACE_S.
+async def unserved_and_away(work: WorkUnits, rest_s: float) -> AsyncGenerator[list[UUID]]:
+    """Yield the visitors whom nobody serves yet and who have no socket, a stretch after the other.
+
+    Args:
+        rest_s: pause between two stretches.
+
+    Raises:
+        Unavailable: Postgres is away.
+    """
+    last: list[UUID] | None = [UUID(int=0), UUID(int=0)]
+    while last is not None:
+        async with work.reading() as session:
+            place = {"team": last[0], "visitor": last[1], "most": STRETCH}
+            away, last = (await session.execute(_AWAY, place)).one()
+        if away:
+            yield away
+        if last is not None:
+            await asyncio.sleep(rest_s)
+
+
+async def abandon_for_gone_visitor(work: Work, now: datetime, away: Sequence[UUID]) -> bool:
+    """Take a conversation out of line whose visitor, one of those, has not been connected for VISITOR_GRACE_S.
 
     Returns:
         Whether there was one.
     """
-    conversation = await work.session.scalar(select(Conversation).from_statement(_OF_GONE_VISITOR))
+    found = select(Conversation).from_statement(_OF_GONE_VISITOR)
+    conversation = await work.session.scalar(found, {"away": away})
     if conversation is not None:
         await abandon(work, conversation, now)
     return conversation is not None

@@ -13,8 +13,8 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from tests.chaos.ledger import Frame
 
-SILENCE_S, IDLE_SILENCE_S = 20.0, 41.0
-"""The server pings every 15 s ± 10 %, visitors without an open conversation every 35 s: a longer silence means that
+SILENCE_S, IDLE_SILENCE_S = 20.0, 47.0
+"""The server pings every 15 s ± 10 %, visitors without an open conversation every 40 s: a longer silence means that
 nobody is there."""
 CONNECT_WITHIN_S = 6.0
 LOST = (OSError, ConnectionError, TimeoutError, WebSocketException, EOFError)

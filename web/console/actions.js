@@ -2,7 +2,9 @@
 
 import { signal } from "../vendor/preact.js";
 import { getJson } from "../shared/http.js";
+import { draftOf } from "./drafts.js";
 import { command } from "./link.js";
+import { accept } from "./offers.js";
 import { signIn } from "./sign_in.js";
 import { including, marked, world } from "./state/desk.js";
 import { isMine, unread } from "./state/lists.js";
@@ -16,6 +18,8 @@ import { codeOf, refusal } from "./words.js";
 
 /** @param {Head} head */
 export async function take(head) {
+  const offer = world.peek().offers[head.c];
+  if (offer) return takeOffer(offer);
   try {
     await command({ t: "claim", c: head.c, gen: head.gen });
     go({ list: "mine", c: head.c });
@@ -27,8 +31,19 @@ export async function take(head) {
   }
 }
 
+/** @param {import("./state/store.js").StandingOffer} offer */
+export async function takeOffer(offer) {
+  if (await accept(offer)) go({ list: "mine", c: offer.c });
+}
+
 /** @param {Head} head */
 export async function close(head) {
+  if (draftOf(head.c, "reply").text.trim() === "") return closeNow(head);
+  say("You have not sent what you wrote here.", { action: { label: "Close anyway", run: () => void closeNow(head) } });
+}
+
+/** @param {Head} head */
+async function closeNow(head) {
   if (!(await fenced("close", head, (now) => isMine(world.peek(), now)))) return;
   say(`Chat with ${visitorName(head.visitor)} closed.`, { action: { label: "Reopen", run: () => reopenNow(head.c) } });
   if (place.peek().c === head.c && place.peek().list === "mine") go({ c: null });

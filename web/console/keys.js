@@ -1,8 +1,9 @@
 /** The keyboard: single keys while nothing is being typed, Alt with a key at any time. */
 
 import { signal } from "../vendor/preact.js";
-import { close, markUnread, reopen, take } from "./actions.js";
+import { close, markUnread, reopen, take, takeOffer } from "./actions.js";
 import { write } from "./composing.js";
+import { decline, openOffers } from "./offers.js";
 import { beginPassing } from "./passing.js";
 import { open, rows, world } from "./state/desk.js";
 import { isMine, isWaiting, listed, steers } from "./state/lists.js";
@@ -22,7 +23,8 @@ export const keyTable = [
   [["N"], "Internal note"],
   [["/"], "Canned reply, anywhere in the text"],
   [["Tab"], "Next open variable of a canned reply"],
-  [["A"], "Take a waiting chat"],
+  [["A"], "Take a waiting chat, or the one you are asked to take"],
+  [["D"], "Decline the chat you are asked to take"],
   [["T"], "Pass the chat on"],
   [["E"], "Close the chat"],
   [["O"], "Reopen the chat"],
@@ -72,7 +74,7 @@ function single(event) {
   else if (event.key === "k") step(-1);
   else if (event.key === "g") goUntil = Date.now() + 1500;
   else if (event.key === "?") helpOpen.value = true;
-  else if (!onOpenChat(event.key)) return;
+  else if (!onOpenChat(event.key) && !onOffer(event.key)) return;
   event.preventDefault();
 }
 
@@ -91,6 +93,16 @@ function onOpenChat(key) {
   else if (key === "u" && mine) markUnread(head);
   else if (key === "i") toggleInfo();
   else if (key === "Escape") go({ c: null });
+  else return false;
+  return true;
+}
+
+/** The most urgent one. @param {string} key @returns {boolean} was it ours */
+function onOffer(key) {
+  const offer = openOffers(world.peek())[0];
+  if (!offer) return false;
+  if (key === "a") void takeOffer(offer);
+  else if (key === "d") void decline(offer);
   else return false;
   return true;
 }

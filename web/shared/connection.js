@@ -28,7 +28,7 @@ import { Requests } from "./requests.js";
  *   onFrame: `ev` in order and without holes, and every frame that is not an answer
  */
 
-const SILENT_MS = 45_000;
+const SILENT_MS = 50_000;
 const CONNECT_MS = 12_000;
 const BAD_CREDENTIAL = 4500;
 const BLOCKED_AFTER = 2;

@@ -28,6 +28,8 @@ export type VisitorConversation = {
   wait?: [number, number] | null;
   /** They have waited so long that they may rather leave a message. */
   choice?: boolean;
+  /** Not on the wire: who was asked to go on, while they are passed to one agent. */
+  to?: string;
   can_rate: boolean;
   score: number | null;
   left_message: boolean;
@@ -54,6 +56,8 @@ export type Head = {
   read: { visitor: number; agent: number };
   preview: { text: string; from: "visitor" | "agent"; at: number } | null;
   page: { url: string; title: string | null } | null;
+  /** Who passed it on, until somebody has it; a head from before this was told has none. */
+  passed?: { by: AgentRef; at: number; note: string | null } | null;
 };
 
 export type Visitor = { id: string; name: string | null; email: string | null; verified: boolean };

@@ -2,16 +2,17 @@ import { Avatar } from "../shared/avatar.js";
 import { t } from "../shared/i18n.js";
 import { logOut, x } from "../shared/icons.js";
 import { html, useRef } from "../vendor/preact.js";
-import { available, conversation, link, open, site } from "./state.js";
+import { available, conversation, full, link, open, site } from "./state.js";
 
 /** One line: who is here, or how long the line is. */
 function status() {
   const now = conversation.value;
   if (link.value !== "live" && link.value !== "connecting") return t("status.reconnecting");
   if (open.value === "active") return t("status.active", { name: now?.agent?.name ?? "" });
+  if (open.value === "waiting" && now?.to) return t("status.connecting");
   if (open.value === "waiting") return now?.position ? t("place", { n: now.position }) : t("status.next");
   if (available.value === null) return t("status.connecting");
-  return t(available.value ? "status.available" : "status.away");
+  return t(available.value ? "status.available" : full.value ? "status.full" : "status.away");
 }
 
 /** @param {{chat: import("./chat.js").Chat, host: import("./host.js").Host}} props */

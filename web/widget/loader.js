@@ -143,7 +143,7 @@ iframe{border:0;width:100%;height:100%}
   const init = (given) => {
     if (host || !given.site) return;
     options = given;
-    host = element("deskbell-chat", { "data-position": options.position });
+    host = element("deskbell-chat", { "data-position": options.position ?? "right" });
     const root = host.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(css);
@@ -180,7 +180,7 @@ iframe{border:0;width:100%;height:100%}
     show: () => host && (host.hidden = false),
     hide: () => host && (show(false, false), (host.hidden = true)),
     setLocale: (locale) => tell("locale", locale),
-    setTheme: (theme) => {
+    setTheme: (theme = "auto") => {
       host?.setAttribute("data-theme", theme);
       tell("theme", theme);
     },

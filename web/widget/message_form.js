@@ -4,7 +4,7 @@ import { codePoints } from "../shared/text.js";
 import { opening } from "../shared/time.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Field, introComplete } from "./intro.js";
-import { available, conversation, draft, full, intro, open, opensAt, prefersMessage, unsent, visitor } from "./state.js";
+import { available, conversation, draft, full, intro, open, opensAt, prefersMessage, said, unsent, visitor } from "./state.js";
 
 const LONGEST = 5000;
 
@@ -26,6 +26,14 @@ export function MessageForm({ chat }) {
   const call = prefersMessage.value === "call";
   // Their place is theirs until the message is sent.
   const waits = open.value === "waiting";
+  const words = t(call ? "call.words" : "leave_message.words");
+  // Nobody writes the same thing twice: what they said in line goes with the message.
+  useEffect(() => {
+    if (waits && said.peek() && !draft.peek()) draft.value = words;
+    return () => {
+      if (draft.peek() === words) draft.value = "";
+    };
+  }, [words]);
   const over = codePoints(draft.value) - LONGEST;
   const send = (/** @type {Event} */ event) => {
     event.preventDefault();

@@ -63,6 +63,12 @@ export const open = computed(() => {
   return state === "waiting" || state === "active" ? state : null;
 });
 
+/** What the visitor has written since they got in line. */
+export const said = computed(() => {
+  const since = events.value.findLastIndex((ev) => ev.kind === "queued");
+  return events.value.slice(since + 1).some((ev) => ev.kind === "message" && ev.from?.kind === "visitor");
+});
+
 /** Is a message on its way for which a chat has to be started first? */
 const starting = computed(() => unsent.value.some((entry) => entry.c === null && entry.kind === "send" && entry.state === "pending"));
 

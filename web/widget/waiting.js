@@ -1,7 +1,7 @@
 import { t } from "../shared/i18n.js";
 import { bell, mail, messageCircle } from "../shared/icons.js";
 import { html } from "../vendor/preact.js";
-import { conversation, prefersMessage } from "./state.js";
+import { conversation, prefersMessage, said } from "./state.js";
 
 /** @param {[number, number]} wait seconds */
 function inWords([low, high]) {
@@ -14,6 +14,8 @@ function inWords([low, high]) {
 export function Waiting() {
   const now = conversation.value;
   if (!now) return null;
+  if (now.to)
+    return html`<section class="card waiting" role="status"><p class="place">${t("passed.to", { name: now.to })}</p><p>${t("passed.read")}</p></section>`;
   /** The place is kept until the message is sent. @param {boolean | "call"} how */
   const instead = (how) => () => (prefersMessage.value = how);
   return html`
@@ -22,7 +24,7 @@ export function Waiting() {
       ${now.wait && html`<p class="wait" aria-live="polite">${inWords(now.wait)}</p>`}
       <p>${t(now.position === 1 || !now.position ? "waiting.first" : "waiting.behind")}</p>
       <ul>
-        <li>${messageCircle()}<span>${t("waiting.write")}</span></li>
+        ${!said.value && html`<li>${messageCircle()}<span>${t("waiting.write")}</span></li>`}
         <li>${bell()}<span>${t("waiting.browse")}</span></li>
       </ul>
       ${

@@ -1,6 +1,7 @@
 /** Which frames deserve a sound, a notification, a word to the screen reader. */
 
 import { signal } from "../../vendor/preact.js";
+import { including, marked } from "../state/desk.js";
 import { isMine } from "../state/lists.js";
 import { visitorName } from "../state/people.js";
 import { place } from "../state/place.js";
@@ -29,6 +30,7 @@ export function heardFrom(frame, before, after) {
   }
   if (frame.t === "head") {
     becameMine(frame.head.c, before, after);
+    cameBack(frame.head.c, before, after);
     wasTaken(frame.head.c, before, after);
   }
   if (frame.t === "ev") said(frame, before, after);
@@ -43,6 +45,14 @@ function becameMine(c, before, after) {
   announced.value = `New chat: ${name} on ${head.site.name}`;
   ring("chat");
   notify(`New chat: ${name}`, head.preview?.text ?? head.site.name, c);
+}
+
+/** Passed on, and nobody took it. @param {string} c @param {World} before @param {World} after */
+function cameBack(c, before, after) {
+  const [was, is] = [before.heads[c], after.heads[c]];
+  if (!was || !is || was.passed?.by.id !== after.me?.id || !isMine(after, is)) return;
+  marked.value = including(marked.peek(), c);
+  say(`Nobody took the chat with ${visitorName(is.visitor)}: it is yours again.`);
 }
 
 /** From one agent to the next in one step: a supervisor took it. @param {string} c @param {World} before @param {World} after */

@@ -87,7 +87,8 @@ export function unread(head, lanes) {
  * @returns {number|null}
  */
 export function waitingSince(head, lanes) {
-  if (isWaiting(head)) return head.queued_at;
+  // Until it was passed on somebody was with them.
+  if (isWaiting(head)) return head.passed?.at ?? head.queued_at;
   if (head.state !== "active" || head.preview?.from !== "visitor") return null;
   // The wait began with the first message after our last one, not with the latest nudge.
   let since = head.preview.at;

@@ -59,7 +59,8 @@ export function timeline(lanes, outgoing, seen) {
 }
 
 /**
- * Both lanes in the order in which things happened. Internal events from before the earliest public one
+ * Both lanes in the order in which things happened; at the same moment what the team knows comes before what came of it
+ * ("didn't answer", then "joined"). Internal events from before the earliest public one
  * held wait until that part has been paged in.
  * @param {Lanes} lanes
  * @returns {Ev[]}
@@ -72,7 +73,7 @@ function interleaved(lanes) {
   const merged = [];
   let next = 0;
   for (const event of known) {
-    for (let other = internal[next]; other && other.at < event.at; other = internal[++next]) merged.push(other);
+    for (let other = internal[next]; other && other.at <= event.at; other = internal[++next]) merged.push(other);
     merged.push(event);
   }
   return [...merged, ...internal.slice(next)];

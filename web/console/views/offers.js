@@ -3,11 +3,11 @@
 import { html, useState } from "../../vendor/preact.js";
 import { Avatar } from "../../shared/avatar.js";
 import { elapsed } from "../../shared/time.js";
-import { accept, decline, openOffers } from "../offers.js";
+import { takeOffer } from "../actions.js";
+import { decline, openOffers } from "../offers.js";
 import { now } from "../state/clock.js";
 import { linkState, world } from "../state/desk.js";
 import { visitorName } from "../state/people.js";
-import { go } from "../state/place.js";
 
 export function Offers() {
   const offers = openOffers(world.value);
@@ -26,29 +26,31 @@ function OfferCard({ offer }) {
   const name = visitorName(head.visitor);
   const left = Math.max(0, Math.ceil((offer.until - (now.value - world.value.skew)) / 1000));
   const off = busy || linkState.value !== "live";
-  const yes = async () => {
+  const passed = head.passed;
+  const yes = () => {
     setBusy(true);
-    if (await accept(offer)) go({ list: "mine", c: offer.c });
+    void takeOffer(offer);
   };
-  const no = async () => {
+  const no = () => {
     setBusy(true);
-    await decline(offer);
+    void decline(offer);
   };
   return html`
     <section class="offer" aria-label=${`Offer: ${name}`}>
       <div class="offer-who">
         <${Avatar} name=${name} size=${36} />
         <div>
-          <p class="offer-name"><bdi>${name}</bdi> is waiting</p>
-          <p class="muted">${head.site.name} · ${elapsed(Math.max(0, now.value - head.queued_at))} in line</p>
+          <p class="offer-name">${passed ? html`<bdi>${passed.by.name}</bdi> passes <bdi>${name}</bdi> to you` : html`<bdi>${name}</bdi> is waiting`}</p>
+          <p class="muted">${head.site.name}${!passed && ` · ${elapsed(Math.max(0, now.value - head.queued_at))} in line`}</p>
         </div>
-        <span class="offer-left" title="Then the next agent is asked">${left} s</span>
+        <span class="offer-left" title=${passed ? `Then it goes back to ${passed.by.name}` : "Then the next agent is asked"}>${left} s</span>
       </div>
-      ${head.preview && html`<p class="offer-last" dir="auto">${head.preview.text}</p>`}
+      ${passed?.note && html`<p class="offer-last offer-note" dir="auto">${passed.note}</p>`}
+      ${head.preview && html`<p class="offer-last" dir="auto">${head.preview.from === "agent" && "Us: "}${head.preview.text}</p>`}
       <progress class="offer-time" max=${Math.round(offer.ttl_ms / 1000)} value=${left} aria-label="Time left" />
       <div class="offer-actions">
-        <button type="button" class="button primary" disabled=${off} onClick=${yes}>Accept</button>
-        <button type="button" class="button" disabled=${off} onClick=${no}>Decline</button>
+        <button type="button" class="button primary" data-tip="Accept  A" disabled=${off} onClick=${yes}>Accept</button>
+        <button type="button" class="button" data-tip="Decline  D" disabled=${off} onClick=${no}>Decline</button>
       </div>
     </section>
   `;

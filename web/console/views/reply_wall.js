@@ -2,9 +2,17 @@
 
 import { html } from "../../vendor/preact.js";
 import { reopen, take } from "../actions.js";
-import { linkState } from "../state/desk.js";
+import { linkState, world } from "../state/desk.js";
 import { isWaiting } from "../state/lists.js";
 import { visitorName } from "../state/people.js";
+
+/** Who is being asked to take it. @param {import("../state/wire.js").Head} head */
+function asked(head) {
+  if (head.state !== "offered") return null;
+  return head.agent?.id === world.value.me?.id
+    ? "You are being asked right now."
+    : `${head.agent?.name ?? "An agent"} is being asked right now.`;
+}
 
 /** @param {{head: import("../state/wire.js").Head}} props */
 export function ReplyWall({ head }) {
@@ -22,7 +30,7 @@ export function ReplyWall({ head }) {
     </div>`;
   if (isWaiting(head))
     return html`<div class="wall">
-      <p>${head.state === "offered" ? `${head.agent?.name ?? "An agent"} is being asked right now.` : `${name} is waiting for an agent.`}</p>
+      <p>${asked(head) ?? `${name} is waiting for an agent.`}</p>
       <button type="button" class="button primary" disabled=${off} onClick=${() => take(head)}>Take this chat</button>
     </div>`;
   return html`<div class="wall"><p>${head.agent?.name ?? "Another agent"} is answering this chat. You can leave a note for the team.</p></div>`;

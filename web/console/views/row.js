@@ -63,7 +63,8 @@ function LastLine({ head }) {
   const typedAt = world.value.typing[head.c];
   if (typedAt !== undefined && now.value - world.value.skew - typedAt < 6000)
     return html`<span class="row-typing">typing…</span>`;
-  const mine = head.preview?.from === "agent" ? (head.agent?.id === world.value.me?.id ? "You: " : "Us: ") : "";
+  const last = world.value.lanes[head.c]?.public.events.findLast((each) => each.kind === "message");
+  const mine = head.preview?.from === "agent" ? (last?.from?.id === world.value.me?.id ? "You: " : "Us: ") : "";
   return html`<bdi>${head.preview ? mine + head.preview.text : "Hasn't written yet"}</bdi>`;
 }
 

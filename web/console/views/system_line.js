@@ -36,10 +36,10 @@ function sentence({ kind, data }, visitor) {
       return `${agent} took the chat over from ${nameOf(data.from)}`;
     case "overflowed":
       return `Waited too long for ${data.from.name}; goes on waiting for ${data.to.name}, at the old place`;
-    case "missed":
-      return data.reason === "declined"
-        ? `${agent} declined the offer; back in line at the old place`
-        : `${agent} didn't answer the offer; back in line at the old place`;
+    case "missed": {
+      const where = data.passed ? "" : "; back in line at the old place";
+      return data.reason === "declined" ? `${agent} declined the offer${where}` : `${agent} didn't answer the offer${where}`;
+    }
     case "closed":
       return closing(data, agent, visitor);
     default:
