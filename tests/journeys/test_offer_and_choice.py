@@ -47,8 +47,11 @@ async def test_offers_are_answered_at_the_console(
     await back.focus()
     await ana.keyboard.press("Enter")
     await expect(offer).to_be_visible()
-    await offer.get_by_role("button", name="Accept").focus()
-    await ana.keyboard.press("Enter")
+    # From the list it is the same as from the card.
+    await ana.get_by_role("link", name="Waiting").click()
+    await ana.locator(".row-link").first.click()
+    await expect(ana.locator(".wall")).to_contain_text("You are being asked right now.")
+    await ana.keyboard.press("a")
     await vera.sees("Ana is here")
     # The last of its offers says why it was she.
     why = ana.locator("details.why").last
@@ -72,6 +75,8 @@ async def test_who_has_waited_for_long_asks_for_a_call_back(
     await run(database, "UPDATE conversation SET queued_at = now() - interval '3 minutes', changed_at = now()")
     await vera.button("Ask for a call back").click()
     await vera.chat.get_by_label("E-mail").fill("vera@example.com")
+    # What she said in line goes with it.
+    await expect(vera.chat.get_by_label("Your question")).to_have_value("Please call me back.")
     await vera.chat.get_by_label("Your question").fill("It never came.")
     # What she has written is hers whatever she looks at.
     await vera.button("Keep waiting").click()
@@ -88,3 +93,31 @@ async def test_who_has_waited_for_long_asks_for_a_call_back(
     await fay.locator(".row-link").first.click()
     await expect(fay.locator(".talk")).to_contain_text("Asks to be called back: +49 30 123456")
     assert not vera.complaints
+
+
+async def test_who_is_passed_on_reads_to_whom_and_writes_nothing_twice(
+    server_process: StartServer, database: Database, browser: Browser
+) -> None:
+    server = await server_process()
+    shop = await open_shop(database)
+    ana = await (await shop.hire("Ana")).come(server.url)
+    vera = await visit_shop(browser, server)
+    await vera.open()
+    await vera.say("Where is my pot?")
+    await vera.sees("Ana is here")
+    duty = await shop.hire("Ben")
+    ben = await duty.come(server.url)
+    ben.auto_accept = False
+    head = (await ana.until(lambda f: f["t"] == "head" and f["head"]["state"] == "active"))["head"]
+    passed = {"t": "transfer", "c": head["c"], "gen": head["gen"], "agent": duty.id, "note": ""}
+    # Their presence is announced a moment after they came.
+    while (answer := await ana.post(passed))["t"] == "err":
+        assert answer["code"] == "no_agents"
+    await vera.sees("Ben has been asked to go on")
+    await expect(vera.chat.get_by_text("so nobody asks twice")).to_have_count(0)
+    offer = await ben.until(lambda f: f["t"] == "offer")
+    await ben.command({"t": "offer.accept", "c": head["c"], "gen": offer["gen"]})
+    await vera.sees("Ben is here")
+    assert not vera.complaints
+    for each in (ana, ben):
+        await each.close()

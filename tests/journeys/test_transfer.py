@@ -44,6 +44,8 @@ async def test_an_agent_takes_what_a_colleague_passes_on(stage: Stage) -> None:
     gen = (await ana.command(passed))["gen"]
     offer = await ben.until(lambda f: f["t"] == "offer")
     assert (offer["c"], offer["gen"], offer["mode"], offer["ttl_ms"]) == (c, gen, "offer", 20_000)
+    told = offer["head"]["passed"]
+    assert (told["by"]["name"], told["note"]) == ("Ana", "Twice for order 7.")
     # Whoever reloads the console sees it, with the time that is left.
     (standing,) = (await stage.agent(ben_duty)).snapshot["offers"]
     assert (standing["c"], standing["gen"], standing["mode"]) == (c, gen, "offer")
@@ -60,6 +62,7 @@ async def test_an_agent_takes_what_a_colleague_passes_on(stage: Stage) -> None:
     lane = await ben.sync_all(c, "internal")
     assert [e["kind"] for e in lane] == ["offered", "note", "offered"]
     assert lane[1]["data"] == {"text": "Twice for order 7."}
+    assert (await named(ben, c, "active", "Ben"))["passed"] is None
     assert not any(frame.get("lane") == "internal" for frame in vera.log)
     loads = await stage.sql(
         "SELECT a.name, a.load FROM agent a JOIN team_member m ON m.agent_id = a.id WHERE m.team_id = ANY (:teams)",
