@@ -76,7 +76,7 @@ async def test_who_has_waited_for_long_asks_for_a_call_back(
     await vera.button("Ask for a call back").click()
     await vera.chat.get_by_label("E-mail").fill("vera@example.com")
     # What she said in line goes with it.
-    await expect(vera.chat.get_by_label("Your question")).to_have_value("Please call me back.")
+    await expect(vera.chat.get_by_label("Your question")).to_have_attribute("placeholder", "Please call me back.")
     await vera.chat.get_by_label("Your question").fill("It never came.")
     # What she has written is hers whatever she looks at.
     await vera.button("Keep waiting").click()

@@ -118,7 +118,7 @@ export class Chat {
         this.#event(/** @type {any} */ (frame));
         break;
       case "queue":
-        if (now) state.conversation.value = { ...now, position: frame.position, wait: frame.wait ?? null, choice: frame.choice ?? false, to: undefined };
+        if (now) state.conversation.value = { ...now, position: frame.position, wait: frame.wait ?? null, choice: frame.choice ?? false };
         break;
       case "available":
         state.available.value = frame.available;

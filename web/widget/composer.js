@@ -3,7 +3,7 @@ import { arrowUp } from "../shared/icons.js";
 import { codePoints } from "../shared/text.js";
 import { html, useLayoutEffect, useRef } from "../vendor/preact.js";
 import { introComplete } from "./intro.js";
-import { asksIntro, conversation, draft, link, open, ratingStep, said, site, trouble } from "./state.js";
+import { asksIntro, conversation, draft, link, open, ratingStep, site, trouble } from "./state.js";
 
 const LONGEST = 5000;
 const COUNT_FROM = 4500;
@@ -53,7 +53,7 @@ export function Composer({ chat }) {
   return html`
     <form class="composer" onSubmit=${send}>
       <label class="unseen" for="message">${t("composer.label")}</label>
-      <textarea id="message" ref=${area} rows="1" dir="auto" enterkeyhint="send" placeholder=${t(`composer.${open.value ? (said.value ? "active" : open.value) : "new"}`)} value=${text}
+      <textarea id="message" ref=${area} rows="1" dir="auto" enterkeyhint="send" placeholder=${t(open.value ? "composer.open" : "composer.new")} value=${text}
         onInput=${change} onKeyDown=${key} onBlur=${() => tellTyping(false)} aria-describedby="count" aria-invalid=${over > 0}></textarea>
       <button type="submit" class="send" aria-label=${t("send")} title=${t("send")} aria-disabled=${!ready}>${arrowUp(20)}</button>
       <p id="count" class=${over > 0 ? "wrong" : ""} role="status">

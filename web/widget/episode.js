@@ -14,14 +14,13 @@ export function applied(before, ev) {
   const now = { ...(before ?? unknown(ev.c)), public: ev.s };
   switch (ev.kind) {
     case "queued":
-      return { ...now, state: "waiting", agent: null, episode: ev.data.episode, can_rate: false, score: null };
+      return { ...now, state: "waiting", agent: null, to: undefined, episode: ev.data.episode, can_rate: false, score: null };
     case "requeued":
-      return { ...now, state: "waiting", agent: null };
     case "passed":
-      return { ...now, state: "waiting", agent: null, to: ev.data.to.agent?.name };
+      return { ...now, state: "waiting", agent: null, to: ev.data.to?.agent?.name };
     case "joined":
     case "reopened":
-      return { ...now, state: "active", agent: ev.data.agent, to: undefined, position: null, choice: false, can_rate: false };
+      return { ...now, state: "active", agent: ev.data.agent, position: null, choice: false, can_rate: false };
     case "closed":
       return { ...now, state: "closed", agent: null, position: null, can_rate: now.agent !== null || ev.data.agent != null, score: null };
     case "left_message":

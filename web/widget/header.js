@@ -9,7 +9,6 @@ function status() {
   const now = conversation.value;
   if (link.value !== "live" && link.value !== "connecting") return t("status.reconnecting");
   if (open.value === "active") return t("status.active", { name: now?.agent?.name ?? "" });
-  if (open.value === "waiting" && now?.to) return t("status.connecting");
   if (open.value === "waiting") return now?.position ? t("place", { n: now.position }) : t("status.next");
   if (available.value === null) return t("status.connecting");
   return t(available.value ? "status.available" : full.value ? "status.full" : "status.away");

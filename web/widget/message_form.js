@@ -26,26 +26,21 @@ export function MessageForm({ chat }) {
   const call = prefersMessage.value === "call";
   // Their place is theirs until the message is sent.
   const waits = open.value === "waiting";
-  const words = t(call ? "call.words" : "leave_message.words");
   // Nobody writes the same thing twice: what they said in line goes with the message.
-  useEffect(() => {
-    if (waits && said.peek() && !draft.peek()) draft.value = words;
-    return () => {
-      if (draft.peek() === words) draft.value = "";
-    };
-  }, [words]);
+  const words = waits && said.value && t(call ? "call.words" : "leave_message.words");
   const over = codePoints(draft.value) - LONGEST;
   const send = (/** @type {Event} */ event) => {
     event.preventDefault();
-    setMissing(!draft.value.trim());
-    if (!introComplete({ email: true, phone: call }) || !draft.value.trim() || over > 0) return;
+    const text = draft.value.trim() || words;
+    setMissing(!text);
+    if (!introComplete({ email: true, phone: call }) || !text || over > 0) return;
     const [name, email, phone] = [intro.value.name.trim(), intro.value.email.trim(), call ? intro.value.phone.trim() : ""];
     chat.connection.post("leave_message", {
       email,
       ...(name && { name }),
       ...(phone && { phone }),
       ...(waits && { instead: conversation.value?.episode }),
-      body: { text: draft.value.trim() },
+      body: { text },
     });
     draft.value = "";
     setSentTo(email);
@@ -70,7 +65,7 @@ export function MessageForm({ chat }) {
       ${call && html`<${Field} name="phone" type="tel" autocomplete="tel" required=${true} />`}
       <label class="field" for="question">
         <span>${t("question")}</span>
-        <textarea id="question" rows=${call ? 2 : 3} dir="auto" aria-required="true" aria-invalid=${missing || over > 0} aria-describedby="question-wrong" value=${draft.value}
+        <textarea id="question" rows="3" dir="auto" placeholder=${words} aria-required=${!words} aria-invalid=${missing || over > 0} aria-describedby="question-wrong" value=${draft.value}
           onInput=${(/** @type {any} */ event) => (draft.value = event.currentTarget.value)}></textarea>
         <span id="question-wrong" class="wrong" role="alert">${over > 0 ? t("composer.over", { n: over }) : missing ? t("field.question") : ""}</span>
       </label>

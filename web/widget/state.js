@@ -63,11 +63,8 @@ export const open = computed(() => {
   return state === "waiting" || state === "active" ? state : null;
 });
 
-/** What the visitor has written since they got in line. */
-export const said = computed(() => {
-  const since = events.value.findLastIndex((ev) => ev.kind === "queued");
-  return events.value.slice(since + 1).some((ev) => ev.kind === "message" && ev.from?.kind === "visitor");
-});
+/** Has anything been said since they got in line? */
+export const said = computed(() => events.value.findLast((ev) => ev.kind === "queued" || ev.kind === "message")?.kind === "message");
 
 /** Is a message on its way for which a chat has to be started first? */
 const starting = computed(() => unsent.value.some((entry) => entry.c === null && entry.kind === "send" && entry.state === "pending"));

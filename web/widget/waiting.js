@@ -14,15 +14,13 @@ function inWords([low, high]) {
 export function Waiting() {
   const now = conversation.value;
   if (!now) return null;
-  if (now.to)
-    return html`<section class="card waiting" role="status"><p class="place">${t("passed.to", { name: now.to })}</p><p>${t("passed.read")}</p></section>`;
   /** The place is kept until the message is sent. @param {boolean | "call"} how */
   const instead = (how) => () => (prefersMessage.value = how);
   return html`
     <section class="card waiting" aria-label=${t("waiting.label")}>
-      <p class="place" aria-live="polite">${now.position ? t("place", { n: now.position }) : t("waiting.next")}</p>
+      <p class="place" aria-live="polite">${now.position ? t("place", { n: now.position }) : now.to ? t("passed.to", { name: now.to }) : t("waiting.next")}</p>
       ${now.wait && html`<p class="wait" aria-live="polite">${inWords(now.wait)}</p>`}
-      <p>${t(now.position === 1 || !now.position ? "waiting.first" : "waiting.behind")}</p>
+      <p>${t((now.position ?? 1) < 2 ? "waiting.first" : "waiting.behind")}</p>
       <ul>
         ${!said.value && html`<li>${messageCircle()}<span>${t("waiting.write")}</span></li>`}
         <li>${bell()}<span>${t("waiting.browse")}</span></li>
