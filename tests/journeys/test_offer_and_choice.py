@@ -113,7 +113,7 @@ async def test_who_is_passed_on_reads_to_whom_and_writes_nothing_twice(
     # Their presence is announced a moment after they came.
     while (answer := await ana.post(passed))["t"] == "err":
         assert answer["code"] == "no_agents"
-    await vera.sees("Ben has been asked to go on")
+    await vera.sees("Ben has been asked")
     await expect(vera.chat.get_by_text("so nobody asks twice")).to_have_count(0)
     offer = await ben.until(lambda f: f["t"] == "offer")
     await ben.command({"t": "offer.accept", "c": head["c"], "gen": offer["gen"]})

@@ -65,7 +65,7 @@ export function MessageForm({ chat }) {
       ${call && html`<${Field} name="phone" type="tel" autocomplete="tel" required=${true} />`}
       <label class="field" for="question">
         <span>${t("question")}</span>
-        <textarea id="question" rows="3" dir="auto" placeholder=${words} aria-required=${!words} aria-invalid=${missing || over > 0} aria-describedby="question-wrong" value=${draft.value}
+        <textarea id="question" dir="auto" placeholder=${words} aria-required=${!words} aria-invalid=${missing || over > 0} aria-describedby="question-wrong" value=${draft.value}
           onInput=${(/** @type {any} */ event) => (draft.value = event.currentTarget.value)}></textarea>
         <span id="question-wrong" class="wrong" role="alert">${over > 0 ? t("composer.over", { n: over }) : missing ? t("field.question") : ""}</span>
       </label>
