@@ -16,6 +16,7 @@ from app.chat.conversations import Actor
 from app.chat.models import Conversation
 from app.contacts.models import Visitor
 from app.errors import Conflict
+from app.identity.agents import deactivate
 from app.identity.models import Agent, Team
 from app.identity.permissions import Role
 from app.ids import AgentId, uuid7
@@ -120,3 +121,17 @@ async def test_declining_what_a_colleague_passed_locks_both_in_order(database: D
         await two.commit()
         missed = (await two.execute(select(Agent.missed).where(Agent.id == second))).scalar_one()
         assert missed == 0
+
+
+async def test_changing_an_agent_locks_the_owners_in_the_same_order(database: Database, desk: Desk) -> None:
+    first, second = desk.agents
+    async with database.sessions() as one, database.sessions() as two:
+        await one.execute(update(Agent).where(Agent.id == second).values(role=Role.OWNER))
+        await one.commit()
+        await one.execute(select(Agent.id).where(Agent.id == first).with_for_update(key_share=True))
+        change = await held_up(deactivate(Work(two), Role.OWNER, AgentId(first), clock.now()))
+        await one.execute(select(Agent.id).where(Agent.id == second).with_for_update(key_share=True))
+        await one.commit()
+        await change
+        await two.commit()
+        assert (await one.execute(select(Agent.active).where(Agent.id == first))).scalar_one() is False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import and_, delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -121,9 +121,8 @@ async def change_agent(work: Work, by: Role, agent_id: AgentId, details: AgentDe
         NotFound, Invalid, Forbidden, Conflict: as for `create_agent`; also Conflict `in_use` when nobody would be
             left who is an active owner.
     """
-    # Owners first and in one order: two owners cannot take each other's place away at once, nor deadlock.
-    owners = await _lock_owners(work.session)
-    agent = await work.session.get(Agent, agent_id, with_for_update={"key_share": True}, populate_existing=True)
+    owners = await _lock_with_owners(work.session, agent_id)
+    agent = await work.session.get(Agent, agent_id, populate_existing=True)
     if agent is None:
         raise NotFound
     if not may_change(by, Role(agent.role)):
@@ -192,9 +191,19 @@ def _apply(agent: Agent, by: Role, details: AgentDetails) -> None:
     agent.active = details.active
 
 
-async def _lock_owners(session: AsyncSession) -> list[UUID]:
-    owners = select(Agent.id).where(Agent.role == Role.OWNER, Agent.active).order_by(Agent.id)
-    return list(await session.scalars(owners.with_for_update(key_share=True)))
+async def _lock_with_owners(session: AsyncSession, agent_id: UUID) -> list[UUID]:
+    """Lock an agent and all active owners; return the owners.
+
+    In id order, as everywhere: two owners cannot take each other's place away at once, nor deadlock.
+    """
+    is_owner = and_(Agent.role == Role.OWNER, Agent.active)
+    rows = await session.execute(
+        select(Agent.id, is_owner)
+        .where(or_(is_owner, Agent.id == agent_id))
+        .order_by(Agent.id)
+        .with_for_update(key_share=True)
+    )
+    return [each for each, owns in rows if owns]
 
 
 async def _set_teams(work: Work, agent: Agent, wanted: Iterable[TeamId]) -> None:
