@@ -13,7 +13,7 @@ from app.infra.keys import Keys
 from app.infra.redis import Redis, connect, members
 from app.infra.turns import Turns
 from app.infra.work import WorkUnits
-from app.routing import index_check, queue
+from app.routing import index_check, offers, queue
 from app.routing.assignment import MAX_PAIRS, Pair
 from app.routing.offers import offer_pairs
 from app.routing.queue import Queue
@@ -132,6 +132,26 @@ async def test_who_has_just_closed_a_chat_is_left_to_whoever_pairs_them(database
     await desk.queue.pair_stranded()
     await desk.settle()
     assert not await desk.sql("SELECT 1 FROM conversation WHERE state = 'waiting'")
+
+
+async def test_who_has_gone_is_found_in_any_stretch_of_the_line(
+    database: Database, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offers, "STRETCH", 4)
+    desk = await open_desk(database, redis, TEAMS, [], 0)
+    # The last stretch is a whole one: nobody is left for the next.
+    await they_wait(desk, 0, 9)
+    await they_wait(desk, 2, 7)
+    gone = await desk.sql("SELECT visitor_id FROM conversation WHERE state = 'waiting' ORDER BY random() LIMIT 6")
+    gone = {row.visitor_id for row in gone}
+    await desk.sql("INSERT INTO gateway (id) VALUES (:id)", id=(gateway := uuid4()))
+    await desk.sql(
+        "INSERT INTO presence (subject, gateway_id, kind) SELECT visitor_id, :g, 'visitor' FROM conversation "
+        "WHERE state = 'waiting' AND NOT visitor_id = ANY (:gone)",
+        g=gateway, gone=list(gone),
+    )  # fmt: skip
+    found = [each async for stretch in offers.unserved_and_away(desk.work, 0) for each in stretch]
+    assert sorted(found) == sorted(gone)
 
 
 async def test_one_process_has_its_turn_for_all_and_then_another(settings: Settings, any_redis_url: str) -> None:
