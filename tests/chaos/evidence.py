@@ -145,25 +145,37 @@ class Evidence:
         return found
 
     def commits(self) -> list[Frame]:
-        """Return the audit's rows of conversations, the last of each transaction, in the order of the commits."""
-        last: dict[tuple[Any, Any], Frame] = {}
+        """Return the audit's rows of conversations, the last of each transaction, in the order of the commits.
+
+        A transaction that only forgets who passed a chat on changes nothing that commands or owners are about.
+        """
+        before, last = self._before(), dict[tuple[Any, Any], Frame]()
         for row in self.audit:
             if row["c"] is not None:
                 last.pop((row["c"], row["xid"]), None)
                 last[row["c"], row["xid"]] = row
-        return list(last.values())
+        return [row for key, row in last.items() if _fenced(before[key]) != _fenced(row["line"])]
 
     def turns(self) -> list[Turn]:
         """Return what became of conversations, transaction by transaction, in the order of the commits."""
-        before: dict[tuple[Any, Any], Frame] = {}
-        for row in self.audit:
-            if row["c"] is not None:
-                before.setdefault((row["c"], row["xid"]), row["was"])
+        before = self._before()
         return [
             Turn(row["c"], row["at"], was, row["line"], row["of_team"])
             for row in self.commits()
             if (was := before[row["c"], row["xid"]]) is not None
         ]
+
+    def _before(self) -> dict[tuple[Any, Any], Frame | None]:
+        """Return the conversations before each transaction; None: it made them."""
+        before: dict[tuple[Any, Any], Frame | None] = {}
+        for row in self.audit:
+            if row["c"] is not None:
+                before.setdefault((row["c"], row["xid"]), row["was"])
+        return before
+
+
+def _fenced(line: Frame | None) -> tuple[Any, ...] | None:
+    return (line["gen"], line["state"], line["agent_id"]) if line is not None else None
 
 
 async def gather(
