@@ -99,7 +99,10 @@ async def give_back(work: Work, conversation: Conversation, now: datetime) -> bo
     # A team had its chance; an agent's miss leaves it in the line it came from.
     was_in_line = conversation.returns_at is not None
     conversation.passed_by = conversation.returns_at = None
-    conversation.declined, conversation.declined_until = [], None
+    # Only the sender may have it again at once: who declined it meanwhile keeps their minute.
+    conversation.declined = [each for each in conversation.declined if each != agent_id]
+    if not conversation.declined:
+        conversation.declined_until = None
     if not await is_connected(work.session, agent_id):
         return False
     try:
@@ -114,6 +117,7 @@ async def give_back(work: Work, conversation: Conversation, now: datetime) -> bo
         )
     conversation.state = lifecycle.after(conversation.state, "claim")
     conversation.agent_id = conversation.last_agent_id = agent_id
+    conversation.declined, conversation.declined_until = [], None
     await episodes.begin_stint(work.session, conversation, AgentId(agent_id), now)
     agent = await work.session.get_one(Agent, agent_id)
     shown = {"agent": {"id": str(agent_id), "name": agent.name}}

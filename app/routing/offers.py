@@ -264,10 +264,14 @@ def _not_again(conversation: Conversation, agent_id: UUID, now: datetime) -> Non
     """Keep a conversation from an agent for a while.
 
     One moment for all of them: a row of declines must not keep the first of them out for longer and longer. Once it has
-    passed, while this one thought about it, another minute begins.
+    passed, while this one thought about it, another minute begins. Of what was passed to their team that moment is when
+    it goes back; who declines in the last minute before has theirs, should it then stay in line.
     """
+    theirs = now + timedelta(seconds=DECLINED_S)
     if conversation.declined_until is None or conversation.declined_until <= now:
-        conversation.declined, conversation.declined_until = [], now + timedelta(seconds=DECLINED_S)
+        conversation.declined, conversation.declined_until = [], theirs
+    elif conversation.returns_at is not None:
+        conversation.declined_until = max(conversation.declined_until, theirs)
     conversation.declined = sorted({*conversation.declined, agent_id})
 
 

@@ -119,6 +119,31 @@ async def test_when_the_sender_has_gone_meanwhile_it_waits_at_its_old_place(stag
     await vera.until(lambda f: f.get("kind") == "joined" and f["data"]["agent"]["name"] == "Ben")
 
 
+async def test_who_declines_just_before_it_would_go_back_keeps_their_minute(stage: Stage) -> None:
+    shop, billing = await stage.shop(), await stage.shop()
+    ana_duty, ben_duty = await shop.hire("Ana"), await billing.hire("Ben")
+    ana, vera = await stage.agent(ana_duty), await stage.visitor(shop)
+    ben = await stage.agent(ben_duty, stage.one)
+    ben.auto_accept = False
+    c, gen = await stage.chat(vera, ana)
+    await ana.command({"t": "transfer", "c": c, "gen": gen, "team": str(billing.team_id)})
+    offer = await ben.until(lambda f: f["t"] == "offer")
+    ana.cut()
+    await stage.until_sql("SELECT count(*) = 0 FROM presence WHERE subject = CAST(:who AS uuid)", who=ana_duty.id)
+    soon = (
+        "UPDATE conversation SET returns_at = now() + interval '1 second', declined_until = now() + interval '1 second'"
+    )
+    await stage.sql(f"{soon} WHERE id = :c", c=c)
+    await ben.command({"t": "offer.decline", "c": c, "gen": offer["gen"]})
+    await stage.until_sql("SELECT state = 'waiting' AND passed_by IS NULL FROM conversation WHERE id = :c", c=c)
+    # Ana has gone, so it stays in line, for her too should she be of that team; not for Ben, who has just let it go.
+    left = "extract(epoch FROM declined_until - now()) BETWEEN 40 AND 60"
+    (row,) = await stage.sql(f"SELECT state, declined, {left} FROM conversation WHERE id = :c", c=c)
+    assert tuple(row) == ("waiting", [UUID(ben_duty.id)], True)
+    await stage.sql("UPDATE conversation SET declined_until = now() WHERE id = :c", c=c)
+    await ben.until(lambda f: f["t"] == "offer" and f["c"] == c and f["gen"] > offer["gen"])
+
+
 async def test_what_was_said_before_it_was_passed_on_keeps_its_answer(stage: Stage) -> None:
     shop, billing = await stage.shop(), await stage.shop()
     ana_duty = await shop.hire("Ana")
