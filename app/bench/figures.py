@@ -183,6 +183,8 @@ class PairingRun(Struct):
     Attributes:
         waiting, agents, lanes: as the run began; a few hundred who wait are served in it.
         pairing_ms: one at a time: from an agent's click on "close" until the next visitor and the agent were told.
+        stolen_share: of the processors while these were measured, what a hypervisor gave to others: above a hundredth
+            the latencies are theirs.
         pairings_per_s, cpu_us_per_pairing: with all agents on stage at it; everything that goes on counts. `load` is
             the measurement itself.
         redis_mb: all that Redis holds.
@@ -196,6 +198,7 @@ class PairingRun(Struct):
     agents: int
     lanes: int
     pairing_ms: Spread
+    stolen_share: float
     pairings_per_s: float
     cpu_us_per_pairing: dict[str, float]
     redis_mb: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -10,13 +11,15 @@ from app.bench.figures import PairingFigures, PairingRun, machine, spread
 from app.bench.ground import BenchError, Ground, Pair, ground, pair
 from app.bench.pairing_people import Answerer, Person, Waiter
 from app.bench.pairing_scene import ON_STAGE, set_lines
-from app.bench.usage import cpu_of
+from app.bench.usage import cpu_of, stolen_s
 from app.infra.keys import Keys
 from app.infra.redis import Redis, connect, keys_like
 from app.settings import Settings
 
 BESIDE = (1_000, 10_000)
 """Shorter lines that are measured beside the one asked for."""
+WARM_UP = 150
+"""Pairings before the first that counts: of each connection to Postgres the first few statements are planned anew."""
 ONE_BY_ONE = 150
 """Pairings of which nothing else is under way at the time: their latency is reported."""
 AT_ONCE = 120
@@ -71,7 +74,7 @@ async def _measure(here: Ground, waiting: int, agents: int, lanes: int, tell: Ca
     keys = Keys(here.settings.redis_prefix)
     people: list[Person] = []
     # Each on stage begins with one; somebody must be left when the index is built anew.
-    share = (waiting - ON_STAGE) // 3
+    share = (waiting - ON_STAGE) // 4
     try:
         await redis.flushall()
         lines = await set_lines(here.sql, here.settings.secret_key, waiting, agents, lanes)
@@ -89,7 +92,10 @@ async def _measure(here: Ground, waiting: int, agents: int, lanes: int, tell: Ca
             shares = {name: (now - quiet[name]) / QUIET_S for name, now in cpu_of(servers.pids).items()}
             for answerer in answerers:
                 await answerer.begin()
+            await _all_at_once(answerers, min(WARM_UP, share))
+            stolen, began = stolen_s(), time.monotonic()
             one_by_one = [await answerers[n % len(answerers)].pair() for n in range(min(ONE_BY_ONE, share))]
+            stolen_share = (stolen_s() - stolen) / (time.monotonic() - began) / (os.cpu_count() or 1)
             before, began = _used(servers), time.monotonic()
             done = await _all_at_once(answerers, min(AT_ONCE, share))
             lasted = time.monotonic() - began
@@ -102,6 +108,7 @@ async def _measure(here: Ground, waiting: int, agents: int, lanes: int, tell: Ca
                 agents=agents,
                 lanes=lanes,
                 pairing_ms=spread([ms for ms in one_by_one if ms is not None]),
+                stolen_share=round(stolen_share, 3),
                 pairings_per_s=round(done / lasted, 1),
                 cpu_us_per_pairing={name: round((after[name] - before[name]) / done * 1e6) for name in after},
                 redis_mb=round(memory["used_memory"] / 1e6, 1),

@@ -15,7 +15,7 @@ LANES_EACH = 4
 """Teams of one agent."""
 ON_STAGE = 20
 """Agents with a socket; the others are there, and full."""
-IN_FRONT = 320
+IN_FRONT = 480
 """Visitors with a socket. They have waited longest, so the agents on stage get them. The others are there too."""
 
 _EMPTY = "TRUNCATE site, team, agent, visitor, conversation, gateway, presence CASCADE"

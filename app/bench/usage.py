@@ -36,6 +36,12 @@ def memory_of(pids: Mapping[str, int]) -> dict[str, int]:
     return {name: memory_kib(pid) for name, pid in pids.items()}
 
 
+def stolen_s() -> float:
+    """Return the processor seconds, of all processors, that a hypervisor has given to others since the boot."""
+    with Path("/proc/stat").open(encoding="ascii") as stat:
+        return int(stat.readline().split()[8]) * TICK_S
+
+
 def _stat(pid: int) -> list[str]:
     """Return the fields of /proc/<pid>/stat from the third on; zeros when the process has just ended."""
     try:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.chat.models import LANE
 from app.clock import maybe_ms, to_ms
+from app.infra.database import any_of
 from app.infra.presence import live_sql
 
 PREVIEW = 160
@@ -28,13 +29,16 @@ FROM conversation c
 JOIN site s ON s.id = c.site_id
 JOIN team t ON t.id = c.team_id
 JOIN visitor v ON v.id = c.visitor_id
-LEFT JOIN agent a ON a.id = CASE WHEN c.state = 'closed' THEN c.last_agent_id ELSE c.agent_id END
+LEFT JOIN LATERAL (
+    SELECT x.id, x.name FROM agent x
+    WHERE x.id = CASE WHEN c.state = 'closed' THEN c.last_agent_id ELSE c.agent_id END OFFSET 0
+) a ON true
 LEFT JOIN LATERAL (
     SELECT m.body, m.sender_kind, m.at FROM message m
     WHERE m.conversation_id = c.id AND m.lane = 0 AND m.kind = 'message'
     ORDER BY m.seq DESC LIMIT 1
 ) l ON true
-LEFT JOIN agent p ON p.id = c.passed_by
+LEFT JOIN LATERAL (SELECT x.id, x.name FROM agent x WHERE x.id = c.passed_by OFFSET 0) p ON true
 LEFT JOIN LATERAL (
     SELECT m.at, (
         SELECT left(n.body->>'text', {PREVIEW}) FROM message n
@@ -46,11 +50,13 @@ LEFT JOIN LATERAL (
     ORDER BY m.seq DESC LIMIT 1
 ) w ON true
 """
-_BY_ID = text(_SELECT + "WHERE c.id = ANY (:ids)")
+# Whose heads they are is found first, as an array: joined, Postgres may read what belongs to the heads of everybody who
+# waits.
+_BY_ID = text(_SELECT + f"WHERE c.id {any_of('ids')}")
 _FOR_AGENT = text(
     _SELECT
     + """
-WHERE c.id IN (
+WHERE c.id = ANY (ARRAY(
     SELECT id FROM conversation WHERE agent_id = :agent AND state IN ('offered', 'active')
     UNION (SELECT id FROM conversation WHERE team_id = ANY (:teams) AND state IN ('waiting', 'offered')
            ORDER BY score, id LIMIT :most)
@@ -60,21 +66,21 @@ WHERE c.id IN (
     UNION (SELECT id FROM conversation WHERE state = 'closed' AND last_agent_id = :agent AND team_id = ANY (:teams)
              AND closed_at IS NOT NULL
            ORDER BY closed_at DESC LIMIT 20)
-)
+))
 ORDER BY c.queued_at
 """
 )
 _CLOSED = text(
     _SELECT
     + """
-WHERE c.id IN (
+WHERE c.id = ANY (ARRAY(
     SELECT page.id FROM unnest(CAST(:teams AS uuid[])) AS t(id) CROSS JOIN LATERAL (
         SELECT x.id FROM conversation x
         WHERE x.team_id = t.id AND x.state = 'closed'
           AND x.closed_at < coalesce(CAST(:before AS timestamptz), 'infinity')
         ORDER BY x.closed_at DESC LIMIT :limit
     ) page
-)
+))
 ORDER BY c.closed_at DESC LIMIT :limit
 """
 )
@@ -95,7 +101,7 @@ FROM conversation c
 LEFT JOIN agent a ON a.id = c.agent_id AND c.state = 'active'
 LEFT JOIN episode e ON e.conversation_id = c.id AND e.number = c.episode
 LEFT JOIN rating r ON r.episode_id = e.id
-WHERE c.visitor_id = ANY (:visitors)
+WHERE c.visitor_id {any_of("visitors")}
 """
 )
 

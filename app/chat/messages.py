@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.chat.models import LANE
 from app.chat.wire import event_frame
 from app.clock import to_ms
+from app.infra.database import any_of
 
 PAGE_BYTES = 96 * 1024
 """A page stops here even if it holds fewer events than asked for, so that it fits a reader's outbox."""
@@ -35,10 +36,12 @@ _BEFORE = text(
 _STORED = text(
     "SELECT 1 FROM message WHERE conversation_id = :c AND sender_id = :sender AND m = :m AND sender_kind <> 'system'"
 )
-_HEADS = text("SELECT id, public_seq, internal_seq FROM conversation WHERE id = ANY (:ids)")
+_HEADS = text(f"SELECT id, public_seq, internal_seq FROM conversation WHERE id {any_of('ids')}")
 
 _KEY = text("SELECT m FROM message WHERE conversation_id = :c AND lane = :lane AND seq = :seq")
-_STATES = text(f"SELECT c.id, c.visitor_id, c.gen, c.state, {LANE} AS lane FROM conversation c WHERE c.id = ANY (:ids)")
+_STATES = text(
+    f"SELECT c.id, c.visitor_id, c.gen, c.state, {LANE} AS lane FROM conversation c WHERE c.id {any_of('ids')}"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,12 @@ from app.errors import Invalid, Unauthorized
 from app.identity.models import Site
 from app.identity.tokens import VerifiedUser, VisitorClaim
 from app.ids import SiteId, TeamId, VisitorId, uuid7
+from app.infra.database import any_of
 from app.text import checked_email, checked_name
 
 _KNOWN = text(
     "SELECT v.id, v.site_id, s.team_id, s.skills, v.token_epoch, v.name, v.email, v.verified "
-    "FROM visitor v JOIN site s ON s.id = v.site_id WHERE v.id = ANY (:visitors)"
+    f"FROM visitor v JOIN site s ON s.id = v.site_id WHERE v.id {any_of('visitors')}"
 )
 
 

@@ -11,13 +11,14 @@ from app.chat.wire import encode
 from app.gateway.hub import Hub
 from app.gateway.previews import Previews
 from app.infra.background import Background
+from app.infra.database import any_of
 from app.infra.keys import lane_topic
 from app.infra.work import WorkUnits
 from app.protocol.frames import Eph, From
 
 GATHER_S = 0.05
 """When a process dies, thousands come to the others at once."""
-_CONVERSATIONS = text("SELECT id, visitor_id FROM conversation WHERE visitor_id = ANY (:visitors)")
+_CONVERSATIONS = text(f"SELECT id, visitor_id FROM conversation WHERE visitor_id {any_of('visitors')}")
 
 
 class Comings:

@@ -18,9 +18,10 @@ GATEWAY_LEASE_S = 10.0
 
 Kind = Literal["agent", "visitor"]
 
+# OFFSET 0 keeps it a look at an index. Without, Postgres takes those of one team for many and hashes all presences.
 _LIVE = f"""
     SELECT 1 FROM presence here JOIN gateway g ON g.id = here.gateway_id
-    WHERE here.subject = {{subject}} AND g.seen_at > now() - interval '{GATEWAY_LEASE_S} seconds'
+    WHERE here.subject = {{subject}} AND g.seen_at > now() - interval '{GATEWAY_LEASE_S} seconds' OFFSET 0
 """
 
 

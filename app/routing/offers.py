@@ -68,7 +68,8 @@ SELECT {COLUMNS} FROM conversation c JOIN agent p ON p.id = c.agent_id
 WHERE c.state = 'active' AND {_ABSENT.format(AGENT_GRACE_S)} LIMIT 1 FOR NO KEY UPDATE OF c SKIP LOCKED
 """
 )
-# Of all who wait nearly everybody is there: that is asked of two indexes alone, before any row is read.
+# Of all who wait nearly everybody is there: that is asked of two indexes alone, before any row is read; without OFFSET
+# 0 of all presences, for each stretch.
 _AWAY = text(
     """
 WITH stretch AS MATERIALIZED (
@@ -78,7 +79,7 @@ WITH stretch AS MATERIALIZED (
 )
 SELECT ARRAY(
     SELECT s.visitor_id FROM stretch s
-    WHERE NOT EXISTS (SELECT 1 FROM presence here WHERE here.subject = s.visitor_id)
+    WHERE NOT EXISTS (SELECT 1 FROM presence here WHERE here.subject = s.visitor_id OFFSET 0)
 ) AS away,
 (SELECT ARRAY[s.team_id, s.visitor_id] FROM stretch s ORDER BY s.team_id, s.visitor_id OFFSET :most - 1) AS last
 """

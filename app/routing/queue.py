@@ -18,6 +18,7 @@ from sqlalchemy import text
 from app import clock
 from app.clock import to_ms
 from app.errors import Unavailable
+from app.infra.database import any_of
 from app.infra.keys import Keys
 from app.infra.redis import FAILURES, IndexLost, Redis, Script, uncancelled
 from app.infra.work import WorkUnits
@@ -37,7 +38,7 @@ MAX_ROUNDS = 20
 """Rounds of proposing and being refused before the rest is left to the sweeper."""
 
 _COLUMNS = "c.team_id, c.id, c.score, c.skills, c.reserved_for, c.declined"
-_THESE = text(f"SELECT {_COLUMNS} FROM conversation c WHERE c.state = 'waiting' AND c.id = ANY (:ids)")
+_THESE = text(f"SELECT {_COLUMNS} FROM conversation c WHERE c.state = 'waiting' AND c.id {any_of('ids')}")
 # Conversations that somebody could serve, and that nobody is pairing just now; normally there are none. Begins with the
 # agents, who are few, then with the lanes that they cover: of a hundred thousand who wait only those are looked at.
 # Who has just closed a chat is being paired.
