@@ -25,11 +25,13 @@ class Race:
 
     Attributes:
         claims: how many are still to be posted.
+        pace: how many times longer than SERVED_S a chat takes.
         done: what was carried out and what was refused, by command.
         fenced: the commands that were carried out, as the invariants want them.
     """
 
     claims: int
+    pace: float = 1
     done: Counter[str] = field(default_factory=Counter)
     fenced: list[Fenced] = field(default_factory=list)
 
@@ -87,7 +89,7 @@ class Racer:
     async def _serve(self, c: str, gen: int) -> None:
         """Talk for a moment, then close the conversation or pass it on."""
         luck = self._random.random()
-        await asyncio.sleep(self._random.uniform(*SERVED_S))
+        await asyncio.sleep(self._random.uniform(*SERVED_S) * self._race.pace)
         if luck < PASSED_TO_AGENT and await self._try("transfer", c, gen, agent=self._random.choice(self.colleagues)):
             return
         if PASSED_TO_AGENT < luck < PASSED_TO_AGENT + PASSED_TO_TEAM and await self._try(
