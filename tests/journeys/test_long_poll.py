@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import httpx2
+import pytest
 from playwright.async_api import Browser, expect
 
 from app.infra.database import Database
@@ -118,11 +119,13 @@ async def test_so_many_polls_wait_at_once_and_half_a_request_is_none(
     await ana.close()
 
 
+# Late news were news when they set out: who has heard more since does not fall back to them.
+@pytest.mark.parametrize("news_late_s", [0, 2])
 async def test_the_widget_talks_through_a_proxy_that_blocks_upgrades(
-    server_process: StartServer, database: Database, browser: Browser
+    server_process: StartServer, database: Database, browser: Browser, news_late_s: float
 ) -> None:
     port = free_port()
-    async with UpgradeBlocker(port) as proxy:
+    async with UpgradeBlocker(port, news_late_s) as proxy:
         outside = f"http://127.0.0.1:{proxy.port}"
         server = await server_process(port=port, public_url=outside, console_origins=(f"http://127.0.0.1:{port}",))
         shop = await open_shop(database)

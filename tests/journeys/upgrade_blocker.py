@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
+WAITS = b"prefer: wait=20"
+
 
 class UpgradeBlocker:
-    """Listens on a port of its own and forwards to a server's port. `upgrades` counts what it refused."""
+    """Listens on a port of its own and forwards to a server's port. `upgrades` counts what it refused.
 
-    def __init__(self, target_port: int) -> None:
+    Args:
+        news_late_s: answers to requests that wait for news arrive that much later; others overtake them.
+    """
+
+    def __init__(self, target_port: int, news_late_s: float = 0) -> None:
         self._target_port = target_port
+        self._news_late_s = news_late_s
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -43,7 +50,8 @@ class UpgradeBlocker:
             answers, upstream = await asyncio.open_connection("127.0.0.1", self._target_port)
             # One request a connection keeps the proxy honest: it sees the head of each.
             upstream.write(head.replace(b"Connection: keep-alive", b"Connection: close"))
-            await asyncio.gather(_pass_on(reader, upstream), _pass_on(answers, writer, writer))
+            late_s = self._news_late_s if WAITS in head.lower() else 0
+            await asyncio.gather(_pass_on(reader, upstream), _pass_on(answers, writer, writer, late_s))
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             # Nobody waits for this task: what ends it is nobody's news.
             pass
@@ -55,9 +63,13 @@ class UpgradeBlocker:
 
 
 async def _pass_on(
-    source: asyncio.StreamReader, target: asyncio.StreamWriter, done: asyncio.StreamWriter | None = None
+    source: asyncio.StreamReader,
+    target: asyncio.StreamWriter,
+    done: asyncio.StreamWriter | None = None,
+    late_s: float = 0,
 ) -> None:
     while data := await source.read(65536):
+        await asyncio.sleep(late_s)
         target.write(data)
         await target.drain()
     if done is not None:

@@ -18,6 +18,8 @@ export class PollSocket {
   /** @type {string[]} */
   #queue = [];
   #sending = false;
+  /** Rises with every answer to commands: a snapshot that set out before is older than what is known by then. */
+  #told = 0;
   #closed = false;
   #abort = new AbortController();
 
@@ -48,9 +50,10 @@ export class PollSocket {
   /** Asks for news, again and again. The first answer comes at once, with the snapshot. */
   async #listen() {
     for (let first = true; !this.#closed; first = false) {
+      const told = this.#told;
       const lines = await this.#ask([], first ? 0 : WAIT_S);
       if (!lines) return;
-      for (const line of lines) this.#hear(line, first);
+      for (const line of lines) this.#hear(line, first, told !== this.#told);
     }
   }
 
@@ -60,7 +63,8 @@ export class PollSocket {
     this.#sending = true;
     while (this.#queue.length && !this.#closed) {
       const lines = await this.#ask(this.#queue.splice(0, 4), 0);
-      for (const line of lines ?? []) if (!line.startsWith('{"t":"snapshot"')) this.#hear(line, false);
+      this.#told += 1;
+      for (const line of lines ?? []) this.#hear(line, false, true);
     }
     this.#sending = false;
   }
@@ -68,11 +72,12 @@ export class PollSocket {
   /**
    * @param {string} line
    * @param {boolean} first whether it answers the hello that the caller sent
+   * @param {boolean} [late] a snapshot is older than what is known
    */
-  #hear(line, first) {
+  #hear(line, first, late) {
     if (this.#closed) return;
     const frame = JSON.parse(line);
-    if (!first && frame.id === this.#hello.id && (frame.t === "ok" || frame.t === "err")) return;
+    if ((late && frame.t === "snapshot") || (!first && frame.id === this.#hello.id)) return;
     if (frame.t === "ev") {
       const lanes = (this.#pos[frame.c] ??= {});
       // The receiver rule decides what is applied; what was heard in order need not be sent again.

@@ -73,15 +73,15 @@ export class Chat {
   /** @param {import("../shared/wire.js").VisitorSnapshot} snapshot */
   #snapshot(snapshot) {
     const before = state.conversation.peek();
-    if (before && before.c !== snapshot.conversation?.c) this.#clear();
+    const now = snapshot.conversation;
+    if (before && before.c !== now?.c) this.#clear();
     batch(() => {
       state.visitor.value = snapshot.visitor;
       state.available.value = snapshot.available;
       state.opensAt.value = snapshot.opens_at;
       state.full.value = snapshot.full ?? false;
-      const now = snapshot.conversation;
       state.conversation.value = now && { ...now, choice: now.episode === before?.episode && before.choice };
-      if (snapshot.conversation?.score) state.ratingStep.value = state.ratingStep.peek() === "thanks" ? "thanks" : "away";
+      if (now?.score && state.ratingStep.peek() !== "thanks") state.ratingStep.value = "away";
     });
   }
 
