@@ -127,10 +127,10 @@ class Fanout:
         if head.gen < host.gens.get(head.c, 0):
             return
         theirs = head.agent is not None and head.agent.id == host.id
-        if theirs and head.state == "offered" and host.offers.get(head.c) != head.gen:
+        if theirs and head.state == "offered" and host.offers.get(head.c, 0) < head.gen:
             self._desk.background(self._make_sure(connection, host, head))
-        elif head.state != "offered":
-            host.offers.pop(head.c, None)
+        elif head.state != "offered" and head.c in host.offers:
+            host.offers[head.c] = head.gen
         mine = theirs and head.state == "active"
         if mine or head.c in host.mine:
             host.gens[head.c] = head.gen
@@ -156,13 +156,13 @@ class Fanout:
     async def _make_sure(self, connection: Connection, host: Host, head: _Head) -> None:
         """Tell an offer that its agent has only seen as a head."""
         await asyncio.sleep(OFFER_LATE_S)
-        if not connection.open or host.offers.get(head.c) == head.gen:
+        if not connection.open or host.offers.get(head.c, 0) >= head.gen:
             return
         async with self._desk.work.reading() as session:
             standing = await standing_offers(session, host.id, clock.now())
             heads = await heads_by_id(session, [head.c])
         for offer in standing:
-            if (offer["c"], offer["gen"]) == (str(head.c), head.gen) and host.offers.get(head.c) != head.gen:
+            if (offer["c"], offer["gen"]) == (str(head.c), head.gen) and host.offers.get(head.c, 0) < head.gen:
                 host.offers[head.c] = head.gen
                 connection.push(encode({"t": "offer", **offer, "head": heads[0]}))
 

@@ -67,7 +67,7 @@ class Host:
         gens: the newest generation seen of each conversation that was ever theirs.
         pos: where their client stands in conversations that are not followed yet.
         watched: others that their console asked to follow.
-        offers: the generation of each conversation whose offer was told last.
+        offers: of each conversation that was offered, the generation told last: the offer's, or of what came of it.
     """
 
     actor: Actor
