@@ -97,7 +97,7 @@ class Sweeper:
             (0.5, {"waiting"}, self._queue.pair_stranded),
             (1.0, {"waiting"}, self.let_overflow),
             (15.0, {"waiting"}, self.ask_for_less),
-            (5.0, {"waiting", "offered"}, self.abandon_for_gone_visitors),
+            (10.0, {"waiting", "offered"}, self.abandon_for_gone_visitors),
             (20.0, set(), self.compare),
         ]
         duties = [*own, *((every_s, concerns, self._in_turn(duty, every_s)) for every_s, concerns, duty in for_all)]

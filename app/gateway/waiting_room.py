@@ -40,7 +40,7 @@ log = structlog.get_logger()
 SETTLE_S = 0.15
 """A burst of changes is told once."""
 FLOW_S = 5.0
-UNSURE_S = 1.0
+UNSURE_S = 2.0
 """How soon it is looked again how a line moves of which too little was known."""
 MOST_TOLD = 5000
 """Places told a second: where thousands wait here, each move of their line would tell all of them another one. It costs
