@@ -95,7 +95,7 @@ def _proposal(moves: list[tuple[datetime, Step]], row: Frame) -> Step | None:
 
 def _judge(line: Line, row: Frame, proposal: Step, other: _Wait, moves: list[tuple[datetime, Step]]) -> None:
     waiting, agent = other.row, row["agent"]
-    if agent in waiting["declined"] or waiting["reserved"] not in (None, agent):
+    if not _may_have(agent, waiting):
         line.passed["declined"] += 1
         return
     at = bisect_right(moves, proposal.at, key=lambda move: move[0])
@@ -113,28 +113,35 @@ def _judge(line: Line, row: Frame, proposal: Step, other: _Wait, moves: list[tup
 
 
 def _rooms(audit: list[Frame], commits: list[Frame], teams: dict[Any, Any]) -> list[float]:
-    """Return how long room was there before it was taken, each time that somebody waited for it."""
+    """Return how long room was there before it was taken, each time that somebody waited whom the agent may have."""
     last = {id(row) for row in commits}
     found: list[float] = []
-    waiting: defaultdict[Any, set[str]] = defaultdict(set)
+    waiting: defaultdict[Any, dict[str, Frame]] = defaultdict(dict)
     team_of: dict[str, Any] = {}
     load: Counter[Any] = Counter()
     room: defaultdict[Any, list[datetime]] = defaultdict(list)
     for row in audit:
         if row["c"] is None:
             team, agent = teams.get(row["agent"]), row["agent"]
-            if row["load"] < load[agent] and waiting[team]:
+            if row["load"] < load[agent] and _may_have_one(agent, waiting[team]):
                 room[agent].append(row["at"])
             elif row["load"] > load[agent] and room[agent]:
                 found.append((row["at"] - room[agent].pop(0)).total_seconds())
             load[agent] = row["load"]
         elif id(row) in last:
             left = team_of.get(row["c"])
-            waiting[left].discard(row["c"])
-            if not waiting[left]:
-                for agent in [a for a in room if teams.get(a) == left]:
-                    room[agent].clear()
+            waiting[left].pop(row["c"], None)
             team_of[row["c"]] = row["team"]
             if row["state"] == "waiting":
-                waiting[row["team"]].add(row["c"])
+                waiting[row["team"]][row["c"]] = row
+            for agent in [a for a in room if teams.get(a) == left and not _may_have_one(a, waiting[left])]:
+                room[agent].clear()
     return found
+
+
+def _may_have_one(agent: Any, waiting: dict[str, Frame]) -> bool:
+    return any(_may_have(agent, row) for row in waiting.values())
+
+
+def _may_have(agent: Any, waiting: Frame) -> bool:
+    return agent not in waiting["declined"] and waiting["reserved"] in (None, agent)

@@ -63,3 +63,20 @@ def test_who_was_served_before_or_waits_elsewhere_is_not_passed() -> None:
     came, taken = Step(at(1.1), "in", "vera"), Step(at(3), "out", "vera", str(BEN))
     for line in (judged([came, taken], at_the_end=3.6), judged([came], team=uuid4())):
         assert (line.passed, line.against_rules) == (Counter(), [])
+
+
+def test_room_counts_from_when_it_appears_for_somebody_whom_the_agent_may_have() -> None:
+    def load(second: float, agent: object, load: int) -> Frame:
+        return {"at": at(second), "c": None, "agent": agent, "load": load}
+
+    def rooms(*rows: Frame) -> list[float]:
+        audit = [load(0, ANA, 1), load(0, BEN, 1), *rows]
+        return judge_lines(audit, [row for row in rows if row["c"]], {ANA: TEAM, BEN: TEAM}, []).room_s
+
+    closed, taken = load(2, ANA, 0), load(5, ANA, 1)
+    assert rooms(commit(1, "vera", 1, "waiting"), closed, taken) == [3]
+    assert rooms(closed, taken) == [], "nobody waited"
+    assert rooms(commit(1, "vera", 1, "waiting", declined=[ANA]), closed, taken) == [], "she had let her go"
+    assert rooms(commit(1, "vera", 1, "waiting", reserved=BEN), closed, taken) == [], "she is kept for Ben"
+    gone = commit(3, "vera", 1, "offered", agent=BEN)
+    assert rooms(commit(1, "vera", 1, "waiting"), closed, gone, taken) == [], "Ben was quicker"
