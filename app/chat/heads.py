@@ -50,9 +50,9 @@ LEFT JOIN LATERAL (
     ORDER BY m.seq DESC LIMIT 1
 ) w ON true
 """
+_BY_ID = text(_SELECT + f"WHERE c.id {any_of('ids')}")
 # Whose heads they are is found first, as an array: joined, Postgres may read what belongs to the heads of everybody who
 # waits.
-_BY_ID = text(_SELECT + f"WHERE c.id {any_of('ids')}")
 _FOR_AGENT = text(
     _SELECT
     + """

@@ -140,6 +140,7 @@ async def test_the_widget_talks_through_a_proxy_that_blocks_upgrades(
             while "Is anybody there?" not in [e["data"].get("text") for e in await ana.sync_all(c)]:
                 await asyncio.sleep(0.2)
         assert proxy.upgrades >= 2, "the road was blocked"
+        assert bool(proxy.late) == bool(news_late_s), "news were late"
         await ana.say(c, "Yes, here.")
         await vera.sees("Yes, here.")
         await vera.say("Good.")

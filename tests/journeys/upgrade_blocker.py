@@ -9,7 +9,8 @@ WAITS = b"prefer: wait=20"
 
 
 class UpgradeBlocker:
-    """Listens on a port of its own and forwards to a server's port. `upgrades` counts what it refused.
+    """Listens on a port of its own and forwards to a server's port. `upgrades` counts what it refused, `late` what it
+    held back.
 
     Args:
         news_late_s: answers to requests that wait for news arrive that much later; others overtake them.
@@ -21,7 +22,7 @@ class UpgradeBlocker:
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self.port = 0
-        self.upgrades = 0
+        self.upgrades = self.late = 0
 
     async def __aenter__(self) -> UpgradeBlocker:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -51,6 +52,7 @@ class UpgradeBlocker:
             # One request a connection keeps the proxy honest: it sees the head of each.
             upstream.write(head.replace(b"Connection: keep-alive", b"Connection: close"))
             late_s = self._news_late_s if WAITS in head.lower() else 0
+            self.late += late_s > 0
             await asyncio.gather(_pass_on(reader, upstream), _pass_on(answers, writer, writer, late_s))
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             # Nobody waits for this task: what ends it is nobody's news.
