@@ -43,6 +43,7 @@ from app.ids import GatewayId, uuid7
 from app.infra.background import Background
 from app.infra.bus import Bus
 from app.infra.database import Database
+from app.infra.gate import Gate
 from app.infra.headcount import Headcount, Proxies
 from app.infra.jobs.runner import Handler, JobRunner
 from app.infra.keys import Keys
@@ -68,6 +69,9 @@ from app.sweeper import Sweeper
 
 log = structlog.get_logger()
 
+COMMANDS_AT_ONCE, PAIRINGS_AT_ONCE, ARRIVALS_AT_ONCE = 2, 4, 1
+"""Units of work that a process carries out at the same time. It has one processor: more would not be done sooner, only
+each of them later. Pairing, and telling of it, comes before what people in chats ask for, and that before who comes."""
 DRAIN_S = 8.0
 """Seconds over which a leaving process sends its sockets away."""
 
@@ -91,23 +95,28 @@ class Deskbell:
         self.lease_database = Database(settings.database_url, 1)
         self.lease_work = WorkUnits(self.lease_database, self.reactions)
         promise = promises.LetterPromises(settings.mail_gather_seconds) if settings.mail_url else None
-        self.work = WorkUnits(self.database, self.reactions, promise=promise, trouble=self._trouble)
+        self.work = WorkUnits(
+            self.database, self.reactions, promise=promise, trouble=self._trouble, gate=Gate(COMMANDS_AT_ONCE)
+        )
+        pairing_work = self.work.through(Gate(PAIRINGS_AT_ONCE))
+        # With them goes what is looked after meanwhile.
+        arrivals = self.work.through(Gate(ARRIVALS_AT_ONCE))
         places = Places(settings.redis_url)
         self.redis = connect(places)
         self.limits = Limits(self.redis, keys.limit(""))
-        self.queue = Queue(self.redis, keys, self.work)
+        self.queue = Queue(self.redis, keys, pairing_work)
         self.hub = Hub(self._missed, self._heard, lambda team_id: self.waiting_room.moved(team_id))
         self.bus = Bus(places, keys, self.gateway_id.hex[-12:], self.hub.receive, self._bus_recovered)
         self.hub.use(self.bus)
-        self.following = Following(self.hub, self.work)
-        self.waiting_room = WaitingRoom(self.hub, self.queue, self.work)
-        self.roster = Roster(self.gateway_id, self.work, self._present)
-        self.previews = Previews(self.hub, self.work, self.background)
-        self.comings = Comings(self.hub, self.work, self.background, self.previews)
+        self.following = Following(self.hub, arrivals)
+        self.waiting_room = WaitingRoom(self.hub, self.queue, arrivals)
+        self.roster = Roster(self.gateway_id, arrivals, self._present)
+        self.previews = Previews(self.hub, arrivals, self.background)
+        self.comings = Comings(self.hub, arrivals, self.background, self.previews)
         self.journal = Journal(self.database.raw, self._publish)
-        self.tail_check = TailCheck(self.hub, self.following, self.work)
+        self.tail_check = TailCheck(self.hub, self.following, arrivals)
         self.sweeper = Sweeper(
-            self.work,
+            arrivals,
             self.queue,
             Turns(self.redis, keys),
             self.gateway_id,
@@ -116,15 +125,16 @@ class Deskbell:
             self.waiting_room.look_around,
         )
         self.jobs = self._job_runner()
-        self.reactions.connect(self.hub, self.queue, self.work)
+        self.reactions.connect(self.hub, self.queue, pairing_work)
         secret = settings.secret_key.encode()
         per_s = settings.visitor_messages_per_minute / 60
         self.desk = Desk(
             work=self.work,
+            arrivals=arrivals,
             journal=self.journal,
             hub=self.hub,
             queue=self.queue,
-            reception=Reception(self.work),
+            reception=Reception(arrivals),
             roster=self.roster,
             waiting_room=self.waiting_room,
             secret=secret,

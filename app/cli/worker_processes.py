@@ -65,7 +65,8 @@ class WorkerProcesses:
             log.info("server_process_replaced", old=old.pid, new=new.pid)
             _send(old, HAND_OVER)
             try:
-                await asyncio.wait_for(old.wait(), STOP_PATIENCE)
+                async with asyncio.timeout(STOP_PATIENCE):
+                    await old.wait()
             except TimeoutError:
                 _send(old, signal.SIGKILL)
 
@@ -102,7 +103,8 @@ class WorkerProcesses:
         finally:
             os.close(writing)
         try:
-            ready = await asyncio.wait_for(_first_byte(reading), START_PATIENCE)
+            async with asyncio.timeout(START_PATIENCE):
+                ready = await _first_byte(reading)
         except TimeoutError:
             ready = b""
         finally:

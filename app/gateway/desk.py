@@ -23,12 +23,14 @@ class Desk:
     """One process's parts.
 
     Attributes:
+        arrivals: units of work of those who come, who are let in one after the other.
         addresses: counts sockets and long polls by address.
         most_sockets: that may be open here; half of them may be of people who have not said anything yet.
         polls: places for long polls.
     """
 
     work: WorkUnits
+    arrivals: WorkUnits
     journal: Journal
     hub: Hub
     queue: Queue

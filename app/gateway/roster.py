@@ -90,7 +90,8 @@ class Roster:
         if entry.settled is None:
             entry.settled = asyncio.Event()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(entry.settled.wait(), patience_s)
+            async with asyncio.timeout(patience_s):
+                await entry.settled.wait()
 
     def leave(self, subject: UUID, heard_at: float) -> None:
         """A person has one socket less; its last frame came at `heard_at` (monotonic seconds)."""

@@ -39,7 +39,7 @@ async def start(desk: Desk, following: Following, connection: Connection, guest:
     """
     if guest.state == "closed":
         await desk.limits.hit(EPISODES, str(guest.id))
-    async with desk.work.begin() as work:
+    async with desk.arrivals.begin() as work:
         visitor = await visitor_by_id(work.session, guest.id)
         site = await site_by_id(work.session, guest.site_id)
         introduce(visitor, command.name, command.email)
@@ -58,7 +58,7 @@ async def start(desk: Desk, following: Following, connection: Connection, guest:
     guest.name = visitor.name
     await desk.waiting_room.change_team(connection, guest, TeamId(conversation.team_id))
     guest.conversation_id = ConversationId(conversation.id)
-    async with desk.work.reading() as session:
+    async with desk.arrivals.reading() as session:
         row = await visitor_row(session, guest.id)
     assert row is not None, "it was just made"
     guest.now_at(row.gen, row.state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Annotated
 
 import asyncpg
@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 from app.errors import Unavailable
 from app.events import Event
 from app.infra.database import Database
+from app.infra.gate import Gate
 
 React = Callable[[Sequence[Event]], Awaitable[None]]
 Promise = Callable[["Work"], Awaitable[None]]
@@ -55,6 +56,7 @@ class WorkUnits:
             same transaction, as jobs.
         trouble: called when Postgres failed under a transaction, with the facts of a commit that was not answered:
             they may have come true, and nobody was told.
+        gate: through which each of them goes; None: as many at once as there are connections.
     """
 
     def __init__(
@@ -64,16 +66,22 @@ class WorkUnits:
         patience_s: float | None = PATIENCE_S,
         promise: Promise | None = None,
         trouble: Trouble = lambda _: None,
+        gate: Gate | None = None,
     ) -> None:
         self._database = database
         self._react = react
         self._patience_s = patience_s
         self._promise = promise
         self._trouble = trouble
+        self._gate = gate
 
     def patient(self, patience_s: float) -> WorkUnits:
         """Return the same, for work that takes longer: a whole line is read, or many rows are written."""
-        return WorkUnits(self._database, self._react, patience_s, self._promise, self._trouble)
+        return WorkUnits(self._database, self._react, patience_s, self._promise, self._trouble, self._gate)
+
+    def through(self, gate: Gate) -> WorkUnits:
+        """Return the same, through another gate: work that must not stand in line behind all the rest."""
+        return WorkUnits(self._database, self._react, self._patience_s, self._promise, self._trouble, gate)
 
     @asynccontextmanager
     async def begin(self) -> AsyncGenerator[Work]:
@@ -113,7 +121,7 @@ class WorkUnits:
             in_doubt: the facts of a commit that is under way; filled by the block when it begins.
         """
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self._patience_s), self._gate.inside() if self._gate else nullcontext():
                 yield
         except (DBAPIError, OSError, PoolTimeout, asyncpg.InternalClientError) as error:
             if isinstance(error, DBAPIError) and not is_passing(error):

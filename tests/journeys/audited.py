@@ -13,16 +13,20 @@ from tests.chaos.ledger import Fenced, Ledger
 AUDIT = Path(__file__).parents[1] / "chaos" / "audit.sql"
 MORE_AUDIT = """
 ALTER TABLE chaos_audit ADD COLUMN began timestamptz DEFAULT now(), ADD COLUMN team uuid, ADD COLUMN score bigint,
-    ADD COLUMN declined uuid[], ADD COLUMN reserved uuid;
+    ADD COLUMN declined uuid[], ADD COLUMN reserved uuid, ADD COLUMN accepting boolean;
 CREATE FUNCTION race_line() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     SELECT team_id, score, declined, reserved_for INTO NEW.team, NEW.score, NEW.declined, NEW.reserved
     FROM conversation WHERE id = NEW.conversation;
+    SELECT accepting INTO NEW.accepting FROM agent WHERE id = NEW.agent;
     RETURN NEW;
 END $$;
 CREATE TRIGGER race_line BEFORE INSERT ON chaos_audit FOR EACH ROW EXECUTE FUNCTION race_line();
+CREATE CONSTRAINT TRIGGER race_agent_turned AFTER UPDATE ON agent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (OLD.accepting <> NEW.accepting AND OLD.load = NEW.load) EXECUTE FUNCTION chaos_agent();
 """
-"""Beside the audit: when the transaction began, in which line the conversation stands at its end, who may have it."""
+"""Beside the audit: when the transaction began, in which line the conversation stands at its end, who may have it; and
+whether the agent takes chats."""
 
 RULES = (
     ownership.one_owner_and_rising_generations,

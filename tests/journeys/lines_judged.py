@@ -118,16 +118,21 @@ def _rooms(audit: list[Frame], commits: list[Frame], teams: dict[Any, Any]) -> l
     found: list[float] = []
     waiting: defaultdict[Any, dict[str, Frame]] = defaultdict(dict)
     team_of: dict[str, Any] = {}
-    load: Counter[Any] = Counter()
+    had: dict[Any, int] = {}
     room: defaultdict[Any, list[datetime]] = defaultdict(list)
     for row in audit:
         if row["c"] is None:
             team, agent = teams.get(row["agent"]), row["agent"]
-            if row["load"] < load[agent] and _may_have_one(agent, waiting[team]):
-                room[agent].append(row["at"])
-            elif row["load"] > load[agent] and room[agent]:
-                found.append((row["at"] - room[agent].pop(0)).total_seconds())
-            load[agent] = row["load"]
+            free = row["capacity"] - row["load"] if row["accepting"] else 0
+            more, had[agent] = free - had.get(agent, row["capacity"]), free
+            if not row["accepting"]:
+                room[agent].clear()
+            elif more > 0:
+                room[agent] += [row["at"]] * (more if _may_have_one(agent, waiting[team]) else 0)
+            else:
+                # One transaction may take more than one.
+                taken, room[agent] = room[agent][:-more], room[agent][-more:]
+                found += [(row["at"] - since).total_seconds() for since in taken]
         elif id(row) in last:
             left = team_of.get(row["c"])
             waiting[left].pop(row["c"], None)

@@ -4,6 +4,7 @@ It applies the receiver rule, keeps a log of all it saw, and asserts that the se
 """
 
 import asyncio
+import contextlib
 import json
 import secrets
 import time
@@ -176,10 +177,10 @@ class WireClient:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise AssertionError(f"it never came; the last frames were {self.log[-8:]}")
-            try:
-                await asyncio.wait_for(self._news.wait(), left)
-            except TimeoutError:
-                continue
+            # Not `wait_for`: up to Python 3.11 that forgets a cancellation which comes together with the news.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._news.wait()
 
     async def event(self, kind: str, *, c: str | None = None, within_s: float = 25, after: int = 0) -> Frame:
         """Return the first `ev` of a kind."""

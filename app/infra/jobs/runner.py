@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, time, timedelta
@@ -194,10 +195,10 @@ def next_night(now: datetime) -> datetime:
 
 
 async def _within(waiting: Awaitable[object], seconds: float) -> None:
-    try:
-        await asyncio.wait_for(waiting, seconds)
-    except TimeoutError:
-        return
+    # Not `wait_for`: up to Python 3.11 that forgets a cancellation which comes together with the end of the wait.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await waiting
 
 
 def _in_a_line(error: BaseException) -> str:
