@@ -29,7 +29,7 @@ class Line:
         against_rules: in words, those for whom there is no reason.
         stays: how often somebody was passed in one stay out of the index, by them and its beginning.
         out_s: how long each one who was passed had been out of the index by then.
-        room_s: from the end of a conversation, while somebody waited, to the agent's next one.
+        room_s: for how long there had been room for somebody when they were given to an agent.
     """
 
     offers: int = 0
@@ -61,7 +61,7 @@ def judge_lines(audit: list[Frame], commits: list[Frame], teams: dict[Any, Any],
         teams: the team of each agent.
         steps: what the index did.
     """
-    line = Line(room_s=_rooms(audit, commits, teams))
+    line = Line(room_s=_beside_room(audit, commits, teams))
     moves: defaultdict[str, list[tuple[datetime, Step]]] = defaultdict(list)
     for step in steps:
         moves[step.conversation].append((step.at, step))
@@ -112,40 +112,61 @@ def _judge(line: Line, row: Frame, proposal: Step, other: _Wait, moves: list[tup
     line.out_s.append((proposal.at - out_since).total_seconds())
 
 
-def _rooms(audit: list[Frame], commits: list[Frame], teams: dict[Any, Any]) -> list[float]:
-    """Return how long room was there before it was taken, each time that somebody waited whom the agent may have."""
+def _beside_room(audit: list[Frame], commits: list[Frame], teams: dict[Any, Any]) -> list[float]:
+    """Return for each assignment how long there had been room for that visitor, whatever an agent did meanwhile.
+
+    There is room for whoever would get it if all that is free were given to those who wait, first come first served.
+    """
     last = {id(row) for row in commits}
     found: list[float] = []
     waiting: defaultdict[Any, dict[str, Frame]] = defaultdict(dict)
     team_of: dict[str, Any] = {}
-    had: dict[Any, int] = {}
-    room: defaultdict[Any, list[datetime]] = defaultdict(list)
-    for row in audit:
-        if row["c"] is None:
-            team, agent = teams.get(row["agent"]), row["agent"]
-            free = row["capacity"] - row["load"] if row["accepting"] else 0
-            more, had[agent] = free - had.get(agent, row["capacity"]), free
-            if not row["accepting"]:
-                room[agent].clear()
-            elif more > 0:
-                room[agent] += [row["at"]] * (more if _may_have_one(agent, waiting[team]) else 0)
-            else:
-                # One transaction may take more than one.
-                taken, room[agent] = room[agent][:-more], room[agent][-more:]
-                found += [(row["at"] - since).total_seconds() for since in taken]
-        elif id(row) in last:
-            left = team_of.get(row["c"])
-            waiting[left].pop(row["c"], None)
-            team_of[row["c"]] = row["team"]
-            if row["state"] == "waiting":
-                waiting[row["team"]][row["c"]] = row
-            for agent in [a for a in room if teams.get(a) == left and not _may_have_one(a, waiting[left])]:
-                room[agent].clear()
+    since: dict[str, datetime] = {}
+    # Who has not had anybody yet is free.
+    free = {row["agent"]: row["capacity"] for row in reversed(audit) if row["c"] is None}
+    for rows in _by_commit(audit):
+        now = rows[-1]["at"]
+        for row in rows:
+            if row["c"] is None:
+                free[row["agent"]] = row["capacity"] - row["load"] if row["accepting"] else 0
+            elif id(row) in last:
+                waiting[team_of.get(row["c"])].pop(row["c"], None)
+                team_of[row["c"]] = row["team"]
+                if row["state"] == "waiting":
+                    waiting[row["team"]][row["c"]] = row
+                elif row["c"] in since and row["agent"] is not None:
+                    found.append((now - since[row["c"]]).total_seconds())
+        served = {
+            c
+            for team, theirs in waiting.items()
+            for c in _first_served(
+                theirs, {agent: n for agent, n in free.items() if n > 0 and teams.get(agent) == team}
+            )
+        }
+        since = {c: since.get(c, now) for c in served}
     return found
 
 
-def _may_have_one(agent: Any, waiting: dict[str, Frame]) -> bool:
-    return any(_may_have(agent, row) for row in waiting.values())
+def _by_commit(audit: list[Frame]) -> list[list[Frame]]:
+    """Return the rows of each transaction together, in the order in which they ended."""
+    together: dict[Any, list[Frame]] = {}
+    for row in audit:
+        together[row["xid"]] = [*together.pop(row["xid"], []), row]
+    return list(together.values())
+
+
+def _first_served(waiting: dict[str, Frame], room: dict[Any, int]) -> list[str]:
+    served: list[str] = []
+    for row in sorted(waiting.values(), key=lambda row: (row["score"], row["c"])):
+        if not room:
+            break
+        agent = next((agent for agent in room if _may_have(agent, row)), None)
+        if agent is not None:
+            served.append(row["c"])
+            room[agent] -= 1
+            if not room[agent]:
+                del room[agent]
+    return served
 
 
 def _may_have(agent: Any, waiting: Frame) -> bool:

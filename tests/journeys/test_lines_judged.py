@@ -19,7 +19,7 @@ def at(second: float) -> datetime:
 
 
 def commit(second: float, c: str, score: int, state: str, **more: object) -> Frame:
-    row: Frame = {"agent": None, "declined": [], "reserved": None, "began": at(second - 0.5)}
+    row: Frame = {"agent": None, "declined": [], "reserved": None, "began": at(second - 0.5), "xid": second}
     return {**row, "at": at(second), "c": c, "score": score, "state": state, "team": TEAM, **more}
 
 
@@ -65,18 +65,27 @@ def test_who_was_served_before_or_waits_elsewhere_is_not_passed() -> None:
         assert (line.passed, line.against_rules) == (Counter(), [])
 
 
-def test_room_counts_from_when_it_appears_for_somebody_whom_the_agent_may_have() -> None:
-    def load(second: float, agent: object, load: int) -> Frame:
-        return {"at": at(second), "c": None, "agent": agent, "load": load}
+def test_room_counts_from_when_there_is_some_for_that_visitor() -> None:
+    def load(second: float, agent: object, load: int, **more: object) -> Frame:
+        row = {"agent": agent, "load": load, "capacity": 1, "accepting": True}
+        return {**row, "at": at(second), "xid": second, "c": None, **more}
 
     def rooms(*rows: Frame) -> list[float]:
-        audit = [load(0, ANA, 1), load(0, BEN, 1), *rows]
+        audit = [load(0, ANA, 1), load(0.1, BEN, 1), *rows]
         return judge_lines(audit, [row for row in rows if row["c"]], {ANA: TEAM, BEN: TEAM}, []).room_s
 
-    closed, taken = load(2, ANA, 0), load(5, ANA, 1)
-    assert rooms(commit(1, "vera", 1, "waiting"), closed, taken) == [3]
-    assert rooms(closed, taken) == [], "nobody waited"
-    assert rooms(commit(1, "vera", 1, "waiting", declined=[ANA]), closed, taken) == [], "she had let her go"
-    assert rooms(commit(1, "vera", 1, "waiting", reserved=BEN), closed, taken) == [], "she is kept for Ben"
-    gone = commit(3, "vera", 1, "offered", agent=BEN)
-    assert rooms(commit(1, "vera", 1, "waiting"), closed, gone, taken) == [], "Ben was quicker"
+    came, vic, free = commit(1, "vera", 1, "waiting"), commit(1.5, "vic", 2, "waiting"), load(2, ANA, 0)
+    taken = (load(5, ANA, 1), commit(5, "vera", 1, "offered", agent=ANA))
+    assert rooms(came, free, *taken) == [3]
+    assert rooms(free, commit(4, "vera", 1, "waiting"), *taken) == [1], "there was room when she came"
+    assert rooms(
+        came, vic, free, load(4, BEN, 0), *taken, load(6, BEN, 1), commit(6, "vic", 2, "offered", agent=BEN)
+    ) == [
+        3,
+        2,
+    ], "Ana's was hers, Ben's was his"
+    assert rooms(commit(1, "vera", 1, "waiting", declined=[ANA]), free, load(4, BEN, 0), *taken) == [1], "not with Ana"
+    assert rooms(commit(1, "vera", 1, "waiting", reserved=BEN), free, load(4, BEN, 0), *taken) == [1], "kept for Ben"
+    turned = (load(3, ANA, 0, accepting=False), load(4.5, ANA, 0))
+    assert rooms(came, free, *turned, *taken) == [0.5], "Ana took no chats meanwhile"
+    assert rooms(came, free, commit(5, "vera", 1, "closed")) == [], "she left"

@@ -92,8 +92,8 @@ async def test_whatever_they_do_at_once_there_is_one_owner_and_nobody_is_forgott
             f"\nrace: seed {SEED}, pace {PACE:g}, {ARRIVALS} arrivals in {(arrived - began).total_seconds():.1f} s, "
             f"all over after {(over - began).total_seconds():.1f} s; {dict(sorted(race.done.items()))}; {line.offers} "
             f"offers passed those who were {dict(line.passed)}, then out of the index for {spread(line.out_s)}, one of "
-            f"them passed {max(line.stays.values(), default=0)} times before being back; an agent's room was taken "
-            f"after {spread(line.room_s)}"
+            f"them passed {max(line.stays.values(), default=0)} times before being back; room for somebody "
+            f"was taken after {spread(line.room_s)}"
         )
         assert race.claims == 0, "there was enough to claim"
         for command in ("claim", "transfer", "offer.decline", "offer.accept", "close"):
