@@ -18,8 +18,8 @@ from app.routing.availability import Availability, availability
 
 MOST_VISITORS = 100
 MOST_AGENTS = 8
-"""Agents welcomed at the same time: each takes a connection to Postgres. When hundreds come at once they wait in order,
-and not, until they are refused, for one of those."""
+"""Agents welcomed at the same time. When hundreds come at once they wait here, as long as it takes, and not until they
+are refused at the gate of those units of work that agents who are there need too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class WorkUnits:
         return WorkUnits(self._database, self._react, patience_s, self._promise, self._trouble, self._gate)
 
     def through(self, gate: Gate) -> WorkUnits:
-        """Return the same, through another gate: work that must not stand in line behind all the rest."""
+        """Return the same, through another gate: neither kind of work stands in line behind the other."""
         return WorkUnits(self._database, self._react, self._patience_s, self._promise, self._trouble, gate)
 
     @asynccontextmanager

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
+from app.errors import Unavailable
+from app.infra.database import Database
 from app.infra.gate import Gate
+from app.infra.work import WorkUnits
 
 
 class Visits:
@@ -83,3 +87,15 @@ async def test_who_is_stuck_keeps_nobody_out_and_leaves_once() -> None:
     one.done[0].set()
     two.done[0].set()
     await asyncio.gather(first, second)
+
+
+async def test_units_of_work_wait_at_their_own_gate_alone(database: Database) -> None:
+    async def nobody(_: object) -> None: ...
+
+    crowded = WorkUnits(database, nobody, patience_s=0.2, gate=Gate(1, stuck_s=60))
+    async with crowded.patient(30).reading():
+        with pytest.raises(Unavailable):
+            async with crowded.begin():
+                raise AssertionError("there is no room")
+        async with crowded.through(Gate(1)).patient(5).begin() as work:
+            assert await work.session.scalar(text("SELECT 1")) == 1
